@@ -1,0 +1,47 @@
+package tideline
+
+import "time"
+
+// AccountState is what is known about an account's connection. It is written
+// from what the connector proves, never assumed.
+type AccountState string
+
+// The states. Each has an exit: everything but active is left by connecting,
+// pairing again or removing the account.
+const (
+	AccountConnecting   AccountState = "connecting"   // paired; the server is opening its connection
+	AccountActive       AccountState = "active"       // connected and proven alive
+	AccountDisconnected AccountState = "disconnected" // the connection is down; the server keeps trying
+	AccountLoggedOut    AccountState = "logged_out"   // the phone unlinked Tideline; pair again
+	AccountBanned       AccountState = "banned"       // WhatsApp refuses the number for now
+	AccountOutdated     AccountState = "outdated"     // WhatsApp refuses this version of the client library
+)
+
+// Public is the word the public API shows: active or disconnected, nothing else.
+func (s AccountState) Public() string {
+	if s == AccountActive {
+		return string(AccountActive)
+	}
+	return string(AccountDisconnected)
+}
+
+// Retryable reports whether the server should keep trying to connect by itself.
+func (s AccountState) Retryable() bool {
+	return s == AccountConnecting || s == AccountActive || s == AccountDisconnected
+}
+
+// Account is one WhatsApp number paired with a workspace.
+type Account struct {
+	ID          int64
+	WorkspaceID int64
+	JID         JID    // phone-number JID without device; the account's id on the wire
+	DeviceJID   string // with the device part, as the connector's session store knows it; "" when logged out
+	Phone       Phone
+	Name        string // push name; "" while unknown
+	State       AccountState
+	StateReason string    // for people; "" when there is nothing to add
+	ConnectedOn time.Time // when it last became active; zero = never
+	OwnerName   string    // display name of the member who paired it
+	OwnerEmail  string
+	CreatedAt   time.Time
+}

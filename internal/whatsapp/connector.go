@@ -1,0 +1,160 @@
+// Package whatsapp is the connector contract: what Tideline needs from a link
+// to WhatsApp. The production connector is meow; connectortest is the suite
+// that a connector must pass over the emulated network.
+//
+// A connector knows accounts by their device JID, keeps the sessions' keys in a
+// store of its own and has no opinion on pacing, retries or credits. It reports
+// what it sees through one Handler and never claims more than it knows.
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// Connector links accounts to WhatsApp. All methods may be called at the same
+// time; calls for one account are serialised by the connector.
+type Connector interface {
+	// Pair links a new phone and reports its progress on the channel: codes (each
+	// replaces the one before), then exactly one last event, Paired or Failed,
+	// after which the channel is closed. The pairing ends by itself when WhatsApp
+	// gives no more codes, or when ctx ends. After Paired the account is connected.
+	Pair(ctx context.Context, p PairRequest) (<-chan PairEvent, error)
+
+	// Connect opens the account's connection and keeps it open, reconnecting after
+	// drops, until Disconnect, Logout or a state that needs a person. It returns
+	// once the attempt has started; the outcome comes as events. Connecting what is
+	// connected does nothing. ErrNoSession when the connector has no keys for device.
+	Connect(ctx context.Context, device string) error
+
+	// Disconnect closes the connection and keeps the session.
+	Disconnect(device string)
+
+	// Logout unlinks the device at WhatsApp when it is reachable, and forgets the
+	// session in any case.
+	Logout(ctx context.Context, device string) error
+
+	// Send sends one message and returns when WhatsApp's server acknowledged it.
+	// Sending the same message id again is safe: the recipient shows it once. On
+	// failure the error is a *SendError. ctx bounds the attempt.
+	Send(ctx context.Context, m Outgoing) (Sent, error)
+
+	// Devices lists the device JIDs that the connector has sessions for.
+	Devices(ctx context.Context) ([]string, error)
+
+	// NewMessageID draws a message id in the form that this device's messages have.
+	NewMessageID() string
+
+	// Close ends every connection and waits for the connector's goroutines.
+	Close() error
+}
+
+// PairRequest says how to pair.
+type PairRequest struct {
+	// Phone, when set, asks for a code that is typed on that phone instead of a
+	// QR code that is scanned.
+	Phone tideline.Phone
+}
+
+// PairEvent is one step of a pairing. Exactly one field is set.
+type PairEvent struct {
+	QR     *QR
+	Code   string  // eight characters to type on the phone
+	Paired *Paired // last event
+	Failed error   // last event; says why and what to do
+}
+
+// QR is a code to be drawn and scanned.
+type QR struct {
+	Text     string        // the QR code's content
+	ValidFor time.Duration // the next one follows then
+}
+
+// Paired says which account was linked.
+type Paired struct {
+	JID       tideline.JID // phone-number JID without device
+	LID       tideline.JID
+	DeviceJID string
+	Phone     tideline.Phone
+	Name      string // push or business name; may be ""
+}
+
+// Outgoing is one message to send.
+type Outgoing struct {
+	DeviceJID string
+	MessageID string // the WhatsApp message id, the same in every attempt
+	To        tideline.JID
+	Text      string
+	File      *Attachment
+}
+
+// Attachment is a file to send. Its WhatsApp kind (image, video, audio,
+// document) follows from MIMEType; the message's text becomes its caption.
+type Attachment struct {
+	Name     string
+	MIMEType string
+	Size     int64
+	Open     func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Sent is WhatsApp's acknowledgement.
+type Sent struct {
+	At time.Time // the server's time
+}
+
+// SendError says why a message was not sent, or not known to be sent.
+type SendError struct {
+	// Reason is set when the failure is final: the message must not be tried again.
+	Reason tideline.Reason
+	// Offline: the account has no connection; nothing was sent.
+	Offline bool
+	// Unknown: the message may have been sent, but no acknowledgement came. Try
+	// again with the same id.
+	Unknown bool
+	Err     error
+}
+
+// Error describes the failure for the log.
+func (e *SendError) Error() string {
+	switch {
+	case e.Reason != "":
+		return fmt.Sprintf("not sent (%s): %v", e.Reason, e.Err)
+	case e.Offline:
+		return fmt.Sprintf("not sent, account offline: %v", e.Err)
+	case e.Unknown:
+		return fmt.Sprintf("no acknowledgement: %v", e.Err)
+	}
+	return fmt.Sprintf("not sent: %v", e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// ErrNoSession says that the connector holds no session for the device.
+var ErrNoSession = errors.New("no session for this device; pair the account again")
+
+// Handler takes what a connector sees. Calls for one account come one after
+// another and in order; they may block for as long as storage needs.
+type Handler interface {
+	// Receipts is told of delivered and read messages. WhatsApp is answered only
+	// when it returns nil; otherwise WhatsApp sends the receipt again after the
+	// next connection.
+	Receipts(ctx context.Context, device string, ids []string, status tideline.Status, at time.Time) error
+	// State is told of every change of an account's connection.
+	State(ctx context.Context, s StateEvent)
+	// Name is told the account's push name.
+	Name(ctx context.Context, device, name string)
+}
+
+// StateEvent is a change of an account's connection.
+type StateEvent struct {
+	DeviceJID string
+	State     tideline.AccountState
+	Reason    string    // for people
+	At        time.Time //
+}
