@@ -1,0 +1,52 @@
+package wasim
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Options says how a [Server] listens, where it keeps its state and how fast it answers. The zero
+// value is a server on a free loopback port that keeps everything in memory.
+type Options struct {
+	// Listen is the TCP address to listen on, "127.0.0.1:0" when empty. [Start] refuses an
+	// address that isn't loopback: this network is for tests and demonstrations only.
+	Listen string
+
+	// Dir is the folder where phones, pairings, Signal sessions, media, undelivered stanzas and
+	// received messages are kept. What the server acknowledges is on disk (fsynced) before the
+	// acknowledgement leaves, so a process killed at any moment forgets nothing. Empty keeps
+	// everything in memory. One server at a time may use a folder.
+	Dir string
+
+	// Seed makes the certificate authority deterministic: the same 32 bytes always give the same
+	// [Server.RootKey]. When nil, a folder keeps the seed that it was created with, and all other
+	// servers of the process share one random authority. They have to, because a whatsmeow client
+	// knows a single root key per process (the variable WACertPubKey of its handshake.go).
+	Seed []byte
+
+	// Latency delays every answer to a message: the acknowledgement leaves after one Latency and
+	// each following reaction of the recipient (delivered, read, reply) one Latency later.
+	// Zero answers at once.
+	Latency time.Duration
+
+	// Logger receives what the server does, without message texts or numbers above debug level.
+	// Nil is silent.
+	Logger *slog.Logger
+}
+
+func (o Options) listenAddr() (string, error) {
+	addr := o.Listen
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("wasim: listen address %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() || host == "localhost" {
+		return addr, nil
+	}
+	return "", fmt.Errorf("wasim: listen address %q isn't loopback; use 127.0.0.1:PORT", addr)
+}
