@@ -20,6 +20,10 @@ import (
 // Connector links accounts to WhatsApp. All methods may be called at the same
 // time; calls for one account are serialised by the connector.
 type Connector interface {
+	// Handle names the one who is told what the connector sees. It is called once,
+	// before any other method.
+	Handle(h Handler)
+
 	// Pair links a new phone and reports its progress on the channel: codes (each
 	// replaces the one before), then exactly one last event, Paired or Failed,
 	// after which the channel is closed. The pairing ends by itself when WhatsApp
