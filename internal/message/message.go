@@ -1,0 +1,63 @@
+// Package message accepts sends and reads messages back.
+//
+// Sending is: validate the request, resolve its account, file and template,
+// and hand it to store.Accept, which charges, stores and queues it in one
+// commit. What Send returned without an error is durable and paid for, and the
+// outbox will end it as sent or failed.
+//
+// Lookups that every send needs (who is it, which accounts are there) are kept
+// in memory with the configuration version under which they were read; Accept
+// compares that version inside its transaction, so a revoked token or a changed
+// account is never used for one more message, although nothing is looked up on
+// the hot path.
+package message
+
+import (
+	"context"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// SendRequest asks to send a message to a phone number. Pointer fields are nil
+// when the client did not give them.
+type SendRequest struct {
+	Phone        string  // any international form
+	AccountPhone *string // "whatsapp_account_phone": sender, as a phone number …
+	AccountID    *string // "whatsapp_account_id": … or as a JID; both nil = the most recently connected account
+	Text         *string
+	FileUID      *string
+	TemplateID   *int64
+	Label        *string
+	ChatName     *string
+	Origin       tideline.Origin
+	Idem         *store.Idempotency
+}
+
+// Receipt is the outcome of a send that was accepted.
+type Receipt struct {
+	MessageUID string
+	MessageID  int64
+	ChatID     int64
+	Replayed   bool // the Idempotency-Key's first answer
+}
+
+// Storage is what this room needs from store.Store.
+type Storage interface {
+	store.Acceptor
+	store.Directory
+	FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
+	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)
+	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
+}
+
+// Queue is told of messages that were accepted, in acceptance order per account.
+type Queue interface {
+	// Enqueue takes a message that is durable. It must not block.
+	Enqueue(q store.Queued)
+}
+
+// Refresher looks a principal up again, ignoring what is kept in memory.
+type Refresher interface {
+	Refresh(ctx context.Context, p *tideline.Principal) (*tideline.Principal, error)
+}
