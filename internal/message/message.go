@@ -51,12 +51,6 @@ type Storage interface {
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
 }
 
-// Queue is told of messages that were accepted, in acceptance order per account.
-type Queue interface {
-	// Enqueue takes a message that is durable. It must not block.
-	Enqueue(q store.Queued)
-}
-
 // Refresher looks a principal up again, ignoring what is kept in memory.
 type Refresher interface {
 	Refresh(ctx context.Context, p *tideline.Principal) (*tideline.Principal, error)

@@ -85,6 +85,13 @@ type Acceptor interface {
 	// When ctx ends while the item waits, Accept may return ctx.Err() although
 	// the message was or will be accepted.
 	Accept(ctx context.Context, a Acceptance) Accepted
+
+	// OnAccepted names the one who is told of accepted messages: after their
+	// commit, before their Accept calls return, in acceptance order. Only so can
+	// the outbox keep the order in memory: callers of Accept wake up in any order.
+	// fn must not block and must not keep the slice. Call it once, before the
+	// first Accept. Replays are not reported.
+	OnAccepted(fn func([]Queued))
 }
 
 // Settlement reports how one attempt to send a message ended.

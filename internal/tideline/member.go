@@ -56,5 +56,5 @@ type Principal struct {
 	Member    Member
 	Token     Token
 	TokenHash [32]byte // SHA-256 of the token's text, to look the principal up again
-	Version   int64 // the configuration version under which this was read; see store.Directory
+	Version   int64    // the configuration version under which this was read; see store.Directory
 }

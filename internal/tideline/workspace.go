@@ -12,9 +12,10 @@ type Workspace struct {
 	ID          int64
 	Slug        string // its id on the wire: lower-case letters, digits and dashes, at most 30
 	DisplayName string
-	TimeZone    string   // IANA name; decides period borders and shown timestamps
-	Plan        Plan     // what it may do; resolved, never empty
-	Credits     *Credits // credits per period when they differ from the plan's; nil = the plan's
+	TimeZone    string         // IANA name; decides period borders and shown timestamps
+	Zone        *time.Location // TimeZone, resolved by whoever read the workspace; nil = not yet
+	Plan        Plan           // what it may do; resolved, never empty
+	Credits     *Credits       // credits per period when they differ from the plan's; nil = the plan's
 	Gap         Gap
 	CreatedAt   time.Time
 }
@@ -28,8 +29,11 @@ func (w *Workspace) Grant() Credits {
 }
 
 // Location gives the workspace's time zone; UTC when its name is unknown on
-// this machine.
+// this machine. Resolving a name reads a file, so Zone keeps the answer.
 func (w *Workspace) Location() *time.Location {
+	if w.Zone != nil {
+		return w.Zone
+	}
 	loc, err := time.LoadLocation(w.TimeZone)
 	if err != nil {
 		return time.UTC

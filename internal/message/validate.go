@@ -1,0 +1,93 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// Validate checks every value of r and lists all that is wrong, in the order of
+// the documented fields; nil when nothing is. It looks nothing up: an account or
+// file that doesn't exist is found by Send.
+func Validate(r *SendRequest) []tideline.FieldError {
+	var errs []tideline.FieldError
+	add := func(field, format string, args ...any) {
+		errs = append(errs, tideline.FieldError{Path: []string{field}, Msg: fmt.Sprintf(format, args...)})
+	}
+	if _, err := tideline.ParsePhone(r.Phone); err != nil {
+		if strings.TrimSpace(r.Phone) == "" {
+			add("phone", "is required: a phone number in international form, e.g. +14840000000")
+		} else {
+			add("phone", "%s", message(err))
+		}
+	}
+	if r.AccountPhone != nil {
+		if _, err := senderPhone(*r.AccountPhone); err != nil {
+			add("whatsapp_account_phone", "%s", message(err))
+		}
+	}
+	if r.AccountID != nil {
+		if _, err := senderPhone(*r.AccountID); err != nil {
+			add("whatsapp_account_id", "must be an account's id such as 14840000000@s.whatsapp.net, or its phone number")
+		}
+	}
+	if r.Text != nil {
+		switch n := utf8.RuneCountInString(*r.Text); {
+		case strings.TrimSpace(*r.Text) == "":
+			add("text", "can not be empty string")
+		case n > tideline.MaxText:
+			add("text", "is %d characters long; at most %d are allowed", n, tideline.MaxText)
+		}
+	}
+	if r.FileUID != nil && strings.TrimSpace(*r.FileUID) == "" {
+		add("file_uid", "can not be empty string")
+	}
+	if r.FileUID != nil && r.TemplateID != nil {
+		add("attachment_template_id", "can not be combined with file_uid: a message carries one attachment")
+	}
+	if r.TemplateID != nil && *r.TemplateID <= 0 {
+		add("attachment_template_id", "must be a positive number")
+	}
+	if r.Text == nil && r.FileUID == nil && r.TemplateID == nil {
+		add("text", "is required when there is no attachment: give text, file_uid or attachment_template_id")
+	}
+	if r.Label != nil {
+		checkName(add, "label", *r.Label, tideline.MaxLabel)
+	}
+	if r.ChatName != nil {
+		checkName(add, "chat_name", *r.ChatName, tideline.MaxChatName)
+	}
+	return errs
+}
+
+// checkName adds what is wrong with a name of at most limit characters.
+func checkName(add func(field, format string, args ...any), field, value string, limit int) {
+	switch n := utf8.RuneCountInString(value); {
+	case strings.TrimSpace(value) == "":
+		add(field, "can not be empty string")
+	case n > limit:
+		add(field, "is %d characters long; at most %d are allowed", n, limit)
+	}
+}
+
+// senderPhone reads how a request names its sender: a phone number, or a
+// phone-number JID, with or without a device part.
+func senderPhone(s string) (tideline.Phone, error) {
+	if user, server, isJID := strings.Cut(s, "@"); isJID {
+		if server != tideline.ServerUser && server != "c.us" {
+			return "", tideline.Errorf(tideline.CodeValidation, "%q is not the id of an account", s)
+		}
+		s, _, _ = strings.Cut(user, ":")
+	}
+	return tideline.ParsePhone(s)
+}
+
+// message gives what an error says to the requester.
+func message(err error) string {
+	if e, ok := err.(*tideline.Error); ok {
+		return e.Message
+	}
+	return err.Error()
+}
