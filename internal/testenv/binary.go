@@ -64,7 +64,16 @@ func buildBinary(pkg, target string) (string, error) {
 	return target, nil
 }
 
-// moduleRoot returns the folder of the go.mod that governs the running test.
+// ModuleRoot returns the folder of this repository's go.mod.
+func ModuleRoot(t testing.TB) string {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatalf("find the module: %v", err)
+	}
+	return root
+}
+
 func moduleRoot() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {

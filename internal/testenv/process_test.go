@@ -151,11 +151,7 @@ func TestOutputIsFoundAcrossWrites(t *testing.T) {
 
 func TestTheModuleRootHoldsThisModule(t *testing.T) {
 	t.Parallel()
-	root, err := moduleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(root, "internal", "testenv", "doc.go")); err != nil {
+	if _, err := os.Stat(filepath.Join(ModuleRoot(t), "internal", "testenv", "doc.go")); err != nil {
 		t.Error(err)
 	}
 }
