@@ -1,0 +1,165 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// attempt is one try to send one message.
+type attempt struct {
+	*Service
+	account int64
+	message int64
+	due     time.Time
+	started time.Time
+	out     store.Outgoing
+	log     *slog.Logger
+}
+
+// handOut starts an attempt for a head whose time has come.
+func (s *Service) handOut(accountID, messageID int64, due time.Time) {
+	a := &attempt{
+		Service: s, account: accountID, message: messageID, due: due,
+		log: s.deps.Logger.With("account", accountID, "message", messageID),
+	}
+	s.attempts.Go(func() { a.run(s.attemptCx) })
+}
+
+// run tries once and moves the lane on.
+func (a *attempt) run(ctx context.Context) {
+	a.started = time.Now()
+	var err error
+	a.out, err = a.deps.Store.Outgoing(ctx, a.message)
+	switch {
+	case tideline.IsCode(err, tideline.CodeNotFound):
+		// It ended elsewhere: its account was removed, or a receipt proved it sent.
+		a.calm(a.account)
+		a.pacer.Finish(a.account, a.started)
+		return
+	case err != nil:
+		a.log.ErrorContext(ctx, "read queued message", "err", err)
+		a.pacer.Again(a.account, time.Now().Add(a.troubled(a.account, a.message, "storage").pause(a.cfg)))
+		return
+	case !a.started.Before(a.deadline()):
+		a.settle(ctx, store.Settlement{Status: tideline.StatusFailed, Reason: tideline.ReasonExpired, At: a.started})
+		return
+	}
+	sent, err := a.send(ctx)
+	now := time.Now()
+	if err != nil {
+		a.failed(ctx, err, now)
+		return
+	}
+	if sent.At.IsZero() {
+		sent.At = now
+	}
+	a.settle(ctx, store.Settlement{Status: tideline.StatusSent, At: sent.At, LaneAt: now})
+}
+
+// send makes the connector's attempt, bounded in time.
+func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.SendTimeout)
+	defer cancel()
+	m := whatsapp.Outgoing{
+		DeviceJID: a.out.Account.DeviceJID,
+		MessageID: a.out.Message.WhatsAppID,
+		To:        a.out.Chat.JID,
+		Text:      a.out.Message.Text,
+	}
+	if m.DeviceJID == "" {
+		return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: whatsapp.ErrNoSession}
+	}
+	if f := a.out.File; f != nil {
+		m.File = &whatsapp.Attachment{
+			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size,
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return a.deps.Blobs.Open(ctx, f.Blob) },
+		}
+	}
+	return a.deps.Sender.Send(ctx, m)
+}
+
+// failed decides what an attempt's error means for the message.
+func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
+	cause, ok := errors.AsType[*whatsapp.SendError](err)
+	if !ok {
+		cause = &whatsapp.SendError{Err: err}
+	}
+	if cause.Reason != "" {
+		a.log.WarnContext(ctx, "message failed", "reason", cause.Reason, "err", err)
+		a.settle(ctx, store.Settlement{
+			Status: tideline.StatusFailed, Reason: cause.Reason, At: now, LaneAt: now, Note: "refused by WhatsApp",
+		})
+		return
+	}
+	kind := "error"
+	switch {
+	case cause.Offline:
+		kind = "account offline"
+	case cause.Unknown:
+		kind = "no acknowledgement"
+	}
+	t := a.troubled(a.account, a.message, kind)
+	pause := t.pause(a.cfg)
+	if cause.Offline {
+		pause = a.cfg.MaxBackoff // Wake ends it earlier
+	}
+	if t.fresh {
+		a.log.WarnContext(ctx, "message put back", "attempt", t.attempts, "why", kind, "err", err)
+		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: now, Note: kind})); err != nil {
+			a.log.ErrorContext(ctx, "note why a message waits", "err", err)
+		}
+	} else {
+		a.log.DebugContext(ctx, "message put back", "attempt", t.attempts, "why", kind, "err", err)
+	}
+	if a.deps.Observer != nil {
+		a.deps.Observer.Retried()
+	}
+	// Not later than the deadline, which is looked at when the message comes back.
+	again := now.Add(pause)
+	if d := a.deadline(); d.Before(again) {
+		again = d
+	}
+	a.pacer.Again(a.account, again)
+}
+
+// settle stores how the message ended, and only then lets the lane go on:
+// while storage can't take the outcome nothing else of the lane is sent. When
+// the service stops meanwhile, the message comes back after the next start and
+// is sent again under the same id.
+func (a *attempt) settle(ctx context.Context, st store.Settlement) {
+	took := time.Since(a.started)
+	pause := 50 * time.Millisecond
+	for {
+		err := a.deps.Store.Settle(ctx, a.fill(st))
+		if err == nil {
+			break
+		}
+		a.log.ErrorContext(ctx, "store how a message ended; its lane waits", "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+			pause = min(2*pause, 5*time.Second)
+		}
+	}
+	a.calm(a.account)
+	a.pacer.Finish(a.account, st.LaneAt)
+	if a.deps.Observer != nil {
+		a.deps.Observer.Settled(st.Status, st.Reason, a.started.Sub(a.due), took)
+	}
+}
+
+func (a *attempt) fill(st store.Settlement) store.Settlement {
+	st.WorkspaceID, st.AccountID, st.MessageID = a.out.Message.WorkspaceID, a.account, a.message
+	return st
+}
+
+// deadline is when the message fails if it could not be sent.
+func (a *attempt) deadline() time.Time { return a.out.Message.AcceptedAt.Add(a.cfg.Deadline) }

@@ -1,0 +1,21 @@
+// Package outbox sends what was accepted: one ordered lane per account, one
+// message in flight, a gap between two sends.
+//
+// It keeps these promises:
+//
+//   - Per account, messages are sent in acceptance order; the next one starts
+//     only after the one before has ended.
+//   - From the end of one send to the start of the next at least the gap passes
+//     that was drawn for the next message when it was accepted. Both the gap and
+//     the instant from which it counts are stored, so a restart neither bursts
+//     nor begins the wait again.
+//   - Every attempt to send a message uses the WhatsApp id that was stored at
+//     acceptance, so that a recipient shows it once, however often it is tried.
+//   - A message ends as sent or as failed with a reason, at the latest soon after
+//     its deadline. Nothing is sent after a message of the lane until the outcome
+//     of the one before is on disk.
+//
+// The Pacer decides when (in memory, a few dozen bytes per lane, no goroutine
+// per lane); the Service does the sending. Time inside the Pacer is monotonic:
+// setting the machine's clock changes nothing for a running server.
+package outbox

@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// Storage is what this room needs from store.Store.
+type Storage interface {
+	store.Outbox
+	store.Acceptor
+	Settle(ctx context.Context, s store.Settlement) error
+}
+
+// Sender sends one message: the Send of whatsapp.Connector.
+type Sender interface {
+	Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sent, error)
+}
+
+// Blobs opens the bytes of a file. An error that is fs.ErrNotExist says that
+// they are gone for good.
+type Blobs interface {
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+}
+
+// Observer is told how sends end, for metrics. Its methods must not block.
+type Observer interface {
+	// Settled is told of every message that ended, how late its last attempt
+	// started after it was due, and how long that attempt took.
+	Settled(status tideline.Status, reason tideline.Reason, late, took time.Duration)
+	// Retried is told of every attempt that will be repeated.
+	Retried()
+}
+
+// Config bounds the attempts. The zero value means the defaults.
+type Config struct {
+	SendTimeout time.Duration // for one attempt; default 20 s
+	Deadline    time.Duration // from acceptance to failure with ReasonExpired; default 24 h
+	Drain       time.Duration // how long Run waits for attempts in flight when it stops; default 10 s
+	MinBackoff  time.Duration // before the second attempt; doubles up to MaxBackoff; default 1 s
+	MaxBackoff  time.Duration // default 1 min
+}
+
+// Deps are what a Service works with; Observer may be nil.
+type Deps struct {
+	Store    Storage
+	Sender   Sender
+	Blobs    Blobs
+	Logger   *slog.Logger
+	Observer Observer
+}
+
+// Service sends the messages that the Pacer hands out and settles them.
+type Service struct {
+	deps  Deps
+	cfg   Config
+	pacer *Pacer
+
+	attempts  sync.WaitGroup
+	attemptCx context.Context // of attempts; outlives Run's by Config.Drain
+
+	mu       sync.Mutex
+	troubles map[int64]trouble // lanes whose head could not be sent yet
+}
+
+// New makes a Service. Load must come before the first Accept, Run after it.
+func New(d Deps, c Config) *Service {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.SendTimeout, 20*time.Second)
+	def(&c.Deadline, 24*time.Hour)
+	def(&c.Drain, 10*time.Second)
+	def(&c.MinBackoff, time.Second)
+	def(&c.MaxBackoff, time.Minute)
+	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble)}
+	s.pacer = NewPacer(s.handOut)
+	return s
+}
+
+// Load reads lanes and queue from storage, and from then on hears of every
+// accepted message. Call it once, before the first Accept and before Run.
+func (s *Service) Load(ctx context.Context) error {
+	if err := s.deps.Store.Lanes(ctx, func(l store.Lane) error {
+		s.pacer.SetClock(l.AccountID, l.At)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("load lanes: %w", err)
+	}
+	batch := make([]store.Queued, 1)
+	if err := s.deps.Store.Backlog(ctx, func(q store.Queued) error {
+		batch[0] = q
+		s.pacer.Enqueue(batch)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("load outbox: %w", err)
+	}
+	s.deps.Store.OnAccepted(s.pacer.Enqueue)
+	return nil
+}
+
+// Run sends until ctx ends, then lets attempts in flight finish for at most
+// Config.Drain. What was not sent by then is tried again after the next start.
+func (s *Service) Run(ctx context.Context) error {
+	attemptCx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	s.attemptCx = attemptCx
+	err := s.pacer.Run(ctx)
+
+	drained := make(chan struct{})
+	go func() { s.attempts.Wait(); close(drained) }()
+	limit := time.NewTimer(s.cfg.Drain)
+	defer limit.Stop()
+	select {
+	case <-drained:
+	case <-limit.C:
+		cancel()
+		<-drained
+	}
+	return err
+}
+
+// Wake tells that an account is connected again: what waits for it goes as
+// soon as the gap allows.
+func (s *Service) Wake(accountID int64) { s.pacer.Wake(accountID) }
+
+// Queued counts the messages in the outbox and those in flight.
+func (s *Service) Queued() (messages, inFlight int) { return s.pacer.Queued() }
