@@ -1,0 +1,63 @@
+# Every step of .ci/run is a target here, so that what fails there can be run alone.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+FUZZTIME ?= 10s
+BENCH    ?= accept outbox accounts
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/tideline, a static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/tideline ./cmd/tideline
+
+.PHONY: run-sandbox
+run-sandbox: ## Run the server with an emulated WhatsApp network
+	go run ./cmd/tideline serve --sandbox
+
+.PHONY: test
+test: ## Install what the tests need, then run them all with the race detector
+	@scripts/setup-test
+	go test -race -shuffle=on -timeout=15m ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s) each
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks named in BENCH (accept outbox accounts)
+	@for name in $(BENCH); do echo "bench/$$name"; go run "./bench/$$name"; done
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	$(GOLANGCI) fmt
+
+.PHONY: fmt-check
+fmt-check: ## Fail if a Go file is not formatted
+	$(GOLANGCI) fmt --diff
+
+.PHONY: lint
+lint: ## Run the linters of .golangci.yaml
+	$(GOLANGCI) run
+
+.PHONY: generate
+generate: ## Generate code from its sources, such as api/openapi.yaml
+	go generate ./...
+
+.PHONY: generate-check
+generate-check: ## Fail if generated code is not what its sources give
+	@scripts/generate-check
+
+.PHONY: cross-check
+cross-check: ## Check that the command compiles for macOS and Windows
+	GOOS=darwin CGO_ENABLED=0 go vet ./cmd/...
+	GOOS=windows CGO_ENABLED=0 go vet ./cmd/...
+
+.PHONY: clean
+clean: ## Remove what build and test leave in this folder
+	rm -rf bin coverage.out
