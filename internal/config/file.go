@@ -1,0 +1,104 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// DefaultFile is the configuration file in the data folder.
+const DefaultFile = "tideline.json"
+
+// configurable names the command whose flags a file may set besides the common
+// ones. Flags of other commands say what to do once and have no place in a file.
+const configurable = "serve"
+
+// LoadFile reads the configuration file that c names, or the one in its data
+// folder if there is one, and gives what resolves flags from it; nil when there
+// is none.
+func LoadFile(c *Common) (*File, error) {
+	path := c.Config
+	if path == "" {
+		path = filepath.Join(c.Folder(), DefaultFile)
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && c.Config == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration file: %w", err)
+	}
+	return parseFile(path, data)
+}
+
+// File is a configuration file. It resolves kong flags.
+type File struct {
+	path   string
+	values map[string]any
+}
+
+func parseFile(path string, data []byte) (*File, error) {
+	f := &File{path: path}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber() // flags are read from text; a float would lose digits
+	if err := dec.Decode(&f.values); err != nil {
+		return nil, fmt.Errorf(`%s is not a JSON object such as {"listen": "127.0.0.1:8080"}: %w`, path, err)
+	}
+	if dec.More() {
+		return nil, fmt.Errorf("%s has something after its JSON object; keep one object", path)
+	}
+	return f, nil
+}
+
+// Validate refuses keys that are no settings, so that a misspelt one is noticed.
+func (f *File) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	for _, node := range append([]*kong.Node{app.Node}, app.Children...) {
+		if node.Type == kong.ApplicationNode || node.Name == configurable {
+			for _, flag := range node.Flags {
+				known[flag.Name] = settable(flag)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.values)) {
+		if !known[key] {
+			names := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(n string) bool { return !known[n] })
+			return fmt.Errorf("%s sets %q, which is no setting; known are %s", f.path, key, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// Resolve gives the file's value of a flag unless the environment sets it.
+func (f *File) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if node := parent.Node(); node.Type != kong.ApplicationNode && node.Name != configurable || !settable(flag) {
+		return nil, nil
+	}
+	for _, name := range flag.Envs {
+		if _, ok := os.LookupEnv(name); ok {
+			return nil, nil
+		}
+	}
+	switch v := f.values[flag.Name].(type) {
+	case json.Number:
+		return v.String(), nil
+	case nil, string, bool, []any:
+		return v, nil
+	default:
+		return nil, fmt.Errorf("%s: %q must be a string, a number, true, false or a list", f.path, flag.Name)
+	}
+}
+
+// settable reports whether a file may set the flag.
+func settable(flag *kong.Flag) bool {
+	return flag.Name != "help" && flag.Name != "config" && flag.Name != "json"
+}

@@ -1,0 +1,59 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// Serve are the settings of a running server.
+type Serve struct {
+	PublicURL    string         `placeholder:"URL" help:"Address under which clients reach this server, for links in answers, e.g. https://chat.example.com. Default: http:// and the listening address."`
+	RateLimit    float64        `placeholder:"N" default:"1000" help:"Requests per second that one client address may make; 0 = no limit (${default})."`
+	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Networks of reverse proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8. Default: none."`
+	SendDeadline time.Duration  `placeholder:"TIME" default:"24h" help:"How long a message may wait for its account before it fails and its credits come back (${default})."`
+	LogLevel     string         `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
+	LogFormat    string         `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
+}
+
+// Check reports settings that make no sense alone or together with c. The
+// error's code is CodeValidation.
+func (s *Serve) Check(c *Common) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	switch {
+	case s.RateLimit < 0:
+		return invalid("--rate-limit %v is negative; use 0 for no limit", s.RateLimit)
+	case s.SendDeadline < time.Minute:
+		return invalid("--send-deadline %s is too short; use at least 1m", s.SendDeadline)
+	}
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return invalid("--public-url %q is not an address such as https://chat.example.com", s.PublicURL)
+		}
+	}
+	if c.Sandbox {
+		return checkSandbox(c)
+	}
+	return nil
+}
+
+// checkSandbox refuses what would let a sandbox reach beyond this machine, or
+// be reached from beyond it.
+func checkSandbox(c *Common) error {
+	if !ListensOnLoopback(c.Listen) {
+		return invalid("a sandbox listens on this machine only: use --listen 127.0.0.1:8080 instead of %s", c.Listen)
+	}
+	if c.OnPostgres() && !databaseOnLoopback(c.DatabaseURL()) {
+		return invalid("a sandbox uses a database on this machine only: name localhost, a loopback address or a socket folder in --database")
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return tideline.Errorf(tideline.CodeValidation, format, args...)
+}
