@@ -1,0 +1,102 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidelinehq/tideline/internal/outbox"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+var _ outbox.Observer = (*Outbox)(nil)
+
+// gather gives the values of counters and gauges by name and labels.
+func gather(t *testing.T, r *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetName() + "=" + l.GetValue()
+			}
+			if m.GetHistogram() != nil {
+				values[name+" count"] = float64(m.GetHistogram().GetSampleCount())
+				continue
+			}
+			values[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return values
+}
+
+func TestOutboxCountsByStatusAndReason(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewRegistry()
+	o := NewOutbox(r)
+	o.Settled(tideline.StatusSent, "", time.Millisecond, time.Second)
+	o.Settled(tideline.StatusSent, "", -time.Millisecond, time.Second)
+	o.Settled(tideline.StatusFailed, tideline.ReasonNotOnWhatsApp, 0, 0)
+	o.Retried()
+	want := map[string]float64{
+		"tideline_outbox_retries_total":                                      1,
+		"tideline_outbox_settled_total reason= status=sent":                  2,
+		"tideline_outbox_settled_total reason=not_on_whatsapp status=failed": 1,
+		"tideline_outbox_lateness_seconds count":                             3,
+		"tideline_outbox_attempt_seconds count":                              3,
+	}
+	if diff := cmp.Diff(want, gather(t, r)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSourcesAreAskedWhenFetched(t *testing.T) {
+	t.Parallel()
+	var failing error
+	s := Sources{
+		Queue: func() (int, int) { return 7, 2 },
+		Accounts: func(context.Context) ([]tideline.Account, error) {
+			return []tideline.Account{{State: tideline.AccountActive}, {State: tideline.AccountActive}, {State: tideline.AccountBanned}}, failing
+		},
+		Commits: func() (int64, int64, int64) { return 3, 2, 40 },
+	}
+	r := prometheus.NewRegistry()
+	s.Register(r)
+	always := map[string]float64{
+		"tideline_outbox_messages": 7, "tideline_outbox_in_flight": 2, "tideline_store_commits_total": 3,
+		"tideline_store_accept_batches_total": 2, "tideline_messages_accepted_total": 40,
+	}
+	want := map[string]float64{
+		"tideline_accounts state=active": 2, "tideline_accounts state=banned": 1, "tideline_accounts state=connecting": 0,
+		"tideline_accounts state=disconnected": 0, "tideline_accounts state=logged_out": 0, "tideline_accounts state=outdated": 0,
+	}
+	maps.Copy(want, always)
+	if diff := cmp.Diff(want, gather(t, r)); diff != "" {
+		t.Error(diff)
+	}
+	failing = errors.New("database away")
+	if diff := cmp.Diff(always, gather(t, r)); diff != "" {
+		t.Errorf("with storage away: %s", diff)
+	}
+}
+
+func TestRegistryNamesTheBuild(t *testing.T) {
+	t.Parallel()
+	for name := range gather(t, NewRegistry("v1")) {
+		if strings.HasPrefix(name, "tideline_build_info") && strings.Contains(name, "version=v1") {
+			return
+		}
+	}
+	t.Error("no build information")
+}
