@@ -98,12 +98,15 @@ type Outgoing struct {
 }
 
 // Attachment is a file to send. Its WhatsApp kind (image, video, audio,
-// document) follows from MIMEType; the message's text becomes its caption.
+// document) follows from MIMEType; the message's text becomes its caption. An
+// audio message has no caption, so audio with a text goes as a document.
 type Attachment struct {
 	Name     string
 	MIMEType string
 	Size     int64
-	Open     func(ctx context.Context) (io.ReadCloser, error)
+	// Open gives the file's bytes. An error that is fs.ErrNotExist, or has the
+	// code not_found, says that the file is gone for good.
+	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
 // Sent is WhatsApp's acknowledgement.
@@ -111,7 +114,8 @@ type Sent struct {
 	At time.Time // the server's time
 }
 
-// SendError says why a message was not sent, or not known to be sent.
+// SendError says why a message was not sent, or not known to be sent. With none
+// of Reason, Offline and Unknown nothing was sent and a later attempt may succeed.
 type SendError struct {
 	// Reason is set when the failure is final: the message must not be tried again.
 	Reason tideline.Reason
@@ -143,7 +147,8 @@ func (e *SendError) Unwrap() error { return e.Err }
 var ErrNoSession = errors.New("no session for this device; pair the account again")
 
 // Handler takes what a connector sees. Calls for one account come one after
-// another and in order; they may block for as long as storage needs.
+// another and in order; they may block for as long as storage needs, but must not
+// call the connector for the same account and wait for it.
 type Handler interface {
 	// Receipts is told of delivered and read messages. WhatsApp is answered only
 	// when it returns nil; otherwise WhatsApp sends the receipt again after the

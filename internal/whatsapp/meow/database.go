@@ -1,0 +1,130 @@
+package meow
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+	_ "modernc.org/sqlite" // driver "sqlite"
+)
+
+// schemaLock is the PostgreSQL advisory lock under which the library's tables
+// are made, so that several processes can start at once. Any number will do as
+// long as nobody else uses it.
+const schemaLock = 0x77_68_61_74_73_61_70_70 // "whatsapp"
+
+// sessions is the database of keys.
+type sessions struct {
+	db        *sql.DB
+	container *sqlstore.Container
+}
+
+func openSessions(ctx context.Context, o Options, log libraryLogger) (*sessions, error) {
+	driver, dsn := "sqlite", sqliteDSN(filepath.Join(o.DataDir, "whatsapp.db"))
+	if o.Database != "" {
+		driver, dsn = "pgx", o.Database
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open whatsapp sessions: %w", err)
+	}
+	if driver == "sqlite" {
+		// The library writes from several goroutines, some in transactions that
+		// read first; on one connection they can't collide, and it is faster too.
+		db.SetMaxOpenConns(1)
+	} else {
+		db.SetMaxOpenConns(8)
+		db.SetMaxIdleConns(4)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+	}
+	s := &sessions{db: db, container: sqlstore.NewWithDB(db, driver, log)}
+	if err := s.upgrade(ctx, driver); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare whatsapp sessions: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+// sqliteDSN names the file with the settings that the library and durability
+// need. FULL: a ratchet that goes back in time after a power cut would use
+// message keys twice.
+func sqliteDSN(path string) string {
+	q := url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"foreign_keys(1)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)"},
+	}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	if !strings.HasPrefix(u.Path, "/") {
+		// url.URL puts "./" before a relative path or a drive letter; SQLite
+		// wants neither after "file:".
+		u.Opaque, u.Path = (&url.URL{Path: u.Path}).EscapedPath(), ""
+	}
+	return u.String()
+}
+
+func (s *sessions) upgrade(ctx context.Context, driver string) (err error) {
+	if driver != "pgx" {
+		return s.container.Upgrade(ctx)
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	// Closing the session would release the lock as well, but it goes back to the pool.
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(schemaLock)); err != nil {
+		return fmt.Errorf("lock schema: %w", err)
+	}
+	defer func() {
+		_, unlockErr := conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(schemaLock))
+		err = errors.Join(err, unlockErr)
+	}()
+	return s.container.Upgrade(ctx)
+}
+
+// device loads one session; nil when there is none.
+func (s *sessions) device(ctx context.Context, jid types.JID) (*store.Device, error) {
+	d, err := s.container.GetDevice(ctx, jid)
+	if err != nil {
+		return nil, fmt.Errorf("read whatsapp session: %w", err)
+	}
+	if d != nil {
+		d.EventBuffer = &prunedBuffer{EventBuffer: d.EventBuffer}
+	}
+	return d, nil
+}
+
+// delete removes a session with all that belongs to it; none is fine. It does
+// not go through the library's device object, which other goroutines read.
+func (s *sessions) delete(ctx context.Context, jid types.JID) error {
+	_, err := s.db.ExecContext(ctx, "DELETE FROM whatsmeow_device WHERE jid = $1", jid.String())
+	return err
+}
+
+// list names all sessions. The library's own listing would derive the public
+// keys of each, which is slow for thousands.
+func (s *sessions) list(ctx context.Context) (jids []string, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT jid FROM whatsmeow_device ORDER BY jid")
+	if err != nil {
+		return nil, fmt.Errorf("list whatsapp sessions: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var jid string
+		if err := rows.Scan(&jid); err != nil {
+			return nil, fmt.Errorf("list whatsapp sessions: %w", err)
+		}
+		jids = append(jids, jid)
+	}
+	return jids, rows.Err()
+}
+
+func (s *sessions) close() error { return s.db.Close() }

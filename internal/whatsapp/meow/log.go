@@ -1,0 +1,48 @@
+package meow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	waLog "go.mau.fi/whatsmeow/util/log"
+)
+
+// libraryLogger passes what whatsmeow says on at debug level, whatever level the
+// library thinks it has: its words contain phone numbers and stanzas.
+type libraryLogger struct {
+	log *slog.Logger
+}
+
+var _ waLog.Logger = libraryLogger{}
+
+func (l libraryLogger) Debugf(format string, args ...any) { l.write("debug", format, args) }
+func (l libraryLogger) Infof(format string, args ...any)  { l.write("info", format, args) }
+func (l libraryLogger) Warnf(format string, args ...any)  { l.write("warn", format, args) }
+func (l libraryLogger) Errorf(format string, args ...any) { l.write("error", format, args) }
+
+// Sub gives the logger itself: a logger per module and client would cost memory
+// for every idle account.
+func (l libraryLogger) Sub(string) waLog.Logger { return l }
+
+func (l libraryLogger) write(level, format string, args []any) {
+	// Stanzas are formatted to text only when somebody wants to see them.
+	if !l.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	l.log.Debug("whatsapp library", "library_level", level, "text", fmt.Sprintf(format, args...))
+}
+
+// signalLogger does the same for libsignal.
+type signalLogger struct {
+	log *slog.Logger
+}
+
+func (l signalLogger) Debug(string, string)       {} // every step of every ratchet
+func (l signalLogger) Info(caller, msg string)    { l.write("info", caller, msg) }
+func (l signalLogger) Warning(caller, msg string) { l.write("warn", caller, msg) }
+func (l signalLogger) Error(caller, msg string)   { l.write("error", caller, msg) }
+func (l signalLogger) Configure(string)           {}
+func (l signalLogger) write(level, caller, msg string) {
+	l.log.Debug("signal library", "library_level", level, "caller", caller, "text", msg)
+}

@@ -1,0 +1,326 @@
+package meow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// Reasons for people, where no event of the library brings a better one.
+const (
+	reasonDisconnected = "disconnected on request"
+	reasonLost         = "the connection was lost; reconnecting"
+	reasonStalled      = "WhatsApp stopped answering; reconnecting"
+	reasonLoggedOut    = "logged out on request"
+	reasonUnlinked     = "unlinked on the phone or by WhatsApp; pair the account again"
+)
+
+// steadyAfter is how long a connection must have lasted for the next drop to
+// count as the first one.
+const steadyAfter = 10 * time.Second
+
+// session is one account's link. There is no goroutine of ours behind an idle
+// one: it moves on when the library reports something or a timer fires.
+type session struct {
+	c      *Connector
+	device string // the session's name: its JID
+	jid    types.JID
+	cli    *whatsmeow.Client
+	ctx    context.Context // of the connections; ends with the session
+	cancel context.CancelFunc
+	slot   chan struct{} // holds an element while a message is being sent
+
+	// deliver serialises the calls of the handler. It is taken before mu, and
+	// never while mu is held.
+	deliver sync.Mutex
+
+	mu       sync.Mutex
+	state    tideline.AccountState // as last reported; "" at first
+	reason   string                // as last reported
+	changed  chan struct{}         // closed and replaced with every change of state
+	name     string                // push name as last reported
+	closed   bool                  // the session is over: report nothing, connect no more
+	dialing  bool
+	timer    *time.Timer // the next connect, when one is planned
+	failures int         // drops and failed connects since the last steady connection
+	replaced int         // how often in a row another program took over
+	activeAt time.Time
+	resetAt  *time.Timer // the reset that makes WhatsApp repeat a receipt
+}
+
+func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
+	s := &session{
+		c: c, device: jid.String(), jid: jid, cli: c.client(keys),
+		slot:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		name:    keys.PushName,
+	}
+	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
+	return s
+}
+
+// connect starts an attempt unless there is a connection or an attempt already.
+func (s *session) connect() {
+	s.deliver.Lock()
+	s.mu.Lock()
+	busy := s.closed || s.dialing || s.state == tideline.AccountActive
+	if !busy {
+		s.failures, s.replaced = 0, 0
+		s.stopTimer()
+		s.dialing = true
+	}
+	s.mu.Unlock()
+	if !busy {
+		s.report(tideline.AccountConnecting, "")
+	}
+	s.deliver.Unlock()
+	if !busy {
+		s.c.spawn(s.dial)
+	}
+}
+
+// dial opens the connection. What becomes of it comes as events.
+func (s *session) dial() {
+	err := s.open()
+	s.mu.Lock()
+	s.dialing = false
+	s.mu.Unlock()
+	switch {
+	case err == nil, s.ctx.Err() != nil:
+	case errors.Is(err, store.ErrDeviceDeleted):
+		s.end(tideline.AccountLoggedOut, reasonUnlinked)
+	default:
+		s.c.log.Debug("connect to whatsapp", "device", s.device, "err", err)
+		s.down(reasonUnreachable(err))
+	}
+}
+
+// open dials when it is this account's turn.
+func (s *session) open() error {
+	select {
+	case s.c.dials <- struct{}{}:
+		defer func() { <-s.c.dials }()
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+	err := s.cli.ConnectContext(s.ctx)
+	if errors.Is(err, whatsmeow.ErrAlreadyConnected) {
+		return nil
+	}
+	return err
+}
+
+// down notes that there is no connection and plans the next one.
+func (s *session) down(reason string) {
+	s.mu.Lock()
+	if !s.activeAt.IsZero() {
+		if time.Since(s.activeAt) >= steadyAfter {
+			s.failures = 0
+		}
+		// WhatsApp lets us in, so there is no reason to stay away for long.
+		s.failures = min(s.failures, 3)
+		s.activeAt = time.Time{}
+	}
+	pause := backoff(s.failures, s.c.opts.RetryFirst, s.c.opts.RetryMax)
+	s.failures++
+	s.mu.Unlock()
+	s.downFor(pause, reason)
+}
+
+// downFor notes that there is no connection and plans the next one in pause.
+func (s *session) downFor(pause time.Duration, reason string) {
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	s.report(tideline.AccountDisconnected, reason)
+	s.plan(pause)
+}
+
+// plan sets the time of the next connect.
+func (s *session) plan(pause time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.stopTimer()
+	s.timer = time.AfterFunc(pause, func() { s.retry(pause) })
+}
+
+// retry starts the planned attempt.
+func (s *session) retry(pause time.Duration) {
+	s.mu.Lock()
+	due := !s.closed && s.state != tideline.AccountActive
+	if due && s.dialing {
+		// The connection broke before its dial returned.
+		s.timer = time.AfterFunc(pause, func() { s.retry(pause) })
+		due = false
+	}
+	if due {
+		s.dialing = true
+	}
+	s.mu.Unlock()
+	if due {
+		s.c.spawn(s.dial)
+	}
+}
+
+// stopTimer cancels the planned connect. It is called with mu held.
+func (s *session) stopTimer() {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+}
+
+// backoff is a pause that doubles from first to limit and varies by half, so that
+// accounts that dropped together don't come back together.
+func backoff(failures int, first, limit time.Duration) time.Duration {
+	d := limit
+	if failures < 20 {
+		d = min(first<<failures, limit)
+	}
+	return d/2 + rand.N(d)
+}
+
+// report tells the handler of a new state. It is called with deliver held. What
+// is reported already is not repeated; an empty reason adds nothing to a state.
+func (s *session) report(state tideline.AccountState, reason string) {
+	now := time.Now()
+	s.mu.Lock()
+	if s.closed || s.state == state && (reason == "" || reason == s.reason) {
+		s.mu.Unlock()
+		return
+	}
+	s.state, s.reason = state, reason
+	close(s.changed)
+	s.changed = make(chan struct{})
+	if state == tideline.AccountActive {
+		s.activeAt = now
+	}
+	s.mu.Unlock()
+	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now})
+}
+
+// end reports a last state and drops the session. It may be called from the
+// library's event handler.
+func (s *session) end(state tideline.AccountState, reason string) {
+	s.c.forget(s)
+	s.deliver.Lock()
+	s.report(state, reason)
+	s.shut()
+	s.deliver.Unlock()
+	// Not here: disconnecting waits for the handler that we may be called from.
+	s.c.spawn(s.hangUp)
+}
+
+// close ends the session and waits until its connection is closed. With a reason
+// the account is reported as disconnected.
+func (s *session) close(reason string) {
+	s.deliver.Lock()
+	if reason != "" {
+		s.report(tideline.AccountDisconnected, reason)
+	}
+	s.shut()
+	s.deliver.Unlock()
+	s.hangUp()
+}
+
+// shut makes the session silent and its timers stop.
+func (s *session) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.stopTimer()
+	if s.resetAt != nil {
+		s.resetAt.Stop()
+	}
+}
+
+// hangUp closes the connection, politely when there is one.
+func (s *session) hangUp() {
+	s.mu.Lock()
+	dialing := s.dialing
+	s.mu.Unlock()
+	if dialing {
+		s.cancel() // the library holds its lock for as long as it dials
+	}
+	s.cli.Disconnect()
+	s.cancel()
+}
+
+// await waits until the account is in one of the states, or the session is
+// over, or ctx ends. It gives the state that it saw last.
+func (s *session) await(ctx context.Context, states ...tideline.AccountState) (tideline.AccountState, error) {
+	for {
+		s.mu.Lock()
+		state, closed, changed := s.state, s.closed, s.changed
+		s.mu.Unlock()
+		for _, want := range states {
+			if state == want {
+				return state, nil
+			}
+		}
+		if closed {
+			return state, errClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return state, ctx.Err()
+		}
+	}
+}
+
+// active reports whether messages can be sent.
+func (s *session) active() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.state == tideline.AccountActive
+}
+
+// logout unlinks the device at WhatsApp if a connection can be had, and deletes
+// its keys.
+func (s *session) logout(ctx context.Context) error {
+	if !s.active() {
+		s.connect()
+		wait, cancel := context.WithTimeout(ctx, logoutWait)
+		// The outcome shows below; being unreachable does not keep the keys.
+		_, _ = s.await(wait, tideline.AccountActive, tideline.AccountLoggedOut, tideline.AccountBanned, tideline.AccountOutdated)
+		cancel()
+	}
+	s.c.forget(s)
+	var told error
+	if s.active() {
+		iq, cancel := context.WithTimeout(ctx, logoutWait)
+		told = s.cli.Logout(iq) // disconnects and deletes when WhatsApp agreed
+		cancel()
+	}
+	s.deliver.Lock()
+	s.report(tideline.AccountLoggedOut, reasonLoggedOut)
+	s.shut()
+	s.deliver.Unlock()
+	s.hangUp()
+	if told != nil {
+		s.c.log.Warn("whatsapp did not confirm the logout; the keys are deleted all the same", "device", s.device, "err", told)
+	}
+	if err := s.c.sessions.delete(context.WithoutCancel(ctx), s.jid); err != nil {
+		return fmt.Errorf("delete whatsapp session: %w", err)
+	}
+	return nil
+}
