@@ -3,10 +3,13 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"time"
 
+	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
@@ -79,7 +82,13 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 	if f := a.out.File; f != nil {
 		m.File = &whatsapp.Attachment{
 			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size,
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return a.deps.Blobs.Open(ctx, f.Blob) },
+			Open: func(ctx context.Context) (io.ReadCloser, error) {
+				r, err := a.deps.Blobs.Open(ctx, f.Blob)
+				if errors.Is(err, blob.ErrNotFound) {
+					return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+				}
+				return r, err
+			},
 		}
 	}
 	return a.deps.Sender.Send(ctx, m)

@@ -25,8 +25,7 @@ type Sender interface {
 	Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sent, error)
 }
 
-// Blobs opens the bytes of a file. An error that is fs.ErrNotExist says that
-// they are gone for good.
+// Blobs opens the bytes of a file; see blob.Store.
 type Blobs interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 }

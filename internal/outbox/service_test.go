@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -161,7 +161,7 @@ func (p *phone) Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sent, e
 
 type noBlobs struct{}
 
-func (noBlobs) Open(context.Context, string) (io.ReadSeekCloser, error) { return nil, fs.ErrNotExist }
+func (noBlobs) Open(context.Context, string) (io.ReadSeekCloser, error) { return nil, blob.ErrNotFound }
 
 // serve runs a Service over m and p until stop is called.
 func serve(t *testing.T, m *memory, p *phone, c outbox.Config) (s *outbox.Service, stop func()) {

@@ -1,0 +1,156 @@
+// Command accept measures durable acceptance: POST /messages against a handler
+// that does nothing, and against the same stack with one transaction per
+// request. Every server runs in a process of its own; load comes from this one,
+// in short slices that take turns, so that whatever else the machine does hits
+// all sides alike. The ratios are medians over the rounds.
+//
+//	go run ./bench/accept                        # empty database
+//	go run ./bench/accept --stored 1000000       # with a million messages stored
+//	go run ./bench/accept --rounds 3 --json
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+type options struct {
+	Stored   int           `help:"Messages to store before measuring." default:"0"`
+	Conns    []int         `help:"Connections; may be given several times." default:"64,256"`
+	Rounds   int           `help:"Rounds of slices for each number of connections." default:"7"`
+	Slice    time.Duration `help:"How long one slice of load lasts." default:"2s"`
+	Seconds  int           `help:"Stop starting rounds after so many seconds, filling not counted; 0 = no bound." default:"0"`
+	Database string        `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
+	Dir      string        `help:"Folder for the databases; default: a temporary one, removed afterwards."`
+	JSON     bool          `name:"json" help:"Print one JSON object."`
+
+	Role string `hidden:"" help:"null, naive or tideline: be that server."`
+	Data string `hidden:"" help:"The database of --role."`
+}
+
+func main() {
+	var o options
+	kong.Parse(&o, kong.Description("Measure durable acceptance against a null handler and against one transaction per request."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	run := bench
+	if o.Role != "" {
+		run = serve
+	}
+	if err := run(ctx, &o); err != nil {
+		fmt.Fprintln(os.Stderr, "accept:", err)
+		os.Exit(1)
+	}
+}
+
+// bench fills the databases, starts the servers and drives them in turns.
+func bench(ctx context.Context, o *options) (err error) {
+	dir := o.Dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "tideline-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	databases := map[string]string{"tideline": o.Database, "naive": o.Database}
+	if o.Database == "" {
+		for name := range databases {
+			databases[name] = filepath.Join(dir, name+".db")
+		}
+		if o.Stored > 0 {
+			databases["empty"] = filepath.Join(dir, "empty.db")
+		}
+	}
+	filled := time.Now()
+	w, err := fill(ctx, databases, o)
+	if err != nil {
+		return fmt.Errorf("fill the databases: %w", err)
+	}
+	if o.Stored > 0 {
+		fmt.Fprintf(os.Stderr, "stored %d messages in %s\n", o.Stored, time.Since(filled).Round(time.Second))
+	}
+
+	sides := make(map[string]*side)
+	defer func() {
+		for _, s := range sides {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	databases["null"] = databases["tideline"]
+	for name, database := range databases {
+		if sides[name], err = start(ctx, name, database); err != nil {
+			return fmt.Errorf("start the %s server: %w", name, err)
+		}
+	}
+	var rows []row
+	until := time.Time{}
+	if o.Seconds > 0 {
+		until = time.Now().Add(time.Duration(o.Seconds) * time.Second)
+	}
+	for i, conns := range o.Conns {
+		end := until
+		if !until.IsZero() { // each number of connections gets an equal share of what is left
+			end = time.Now().Add(time.Until(until) / time.Duration(len(o.Conns)-i))
+		}
+		r, err := compare(ctx, sides, w, conns, o, end)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r)
+	}
+	return show(o, rows)
+}
+
+func show(o *options, rows []row) error {
+	database := "SQLite"
+	if o.Database != "" {
+		database = "PostgreSQL"
+	}
+	if o.JSON {
+		all := map[string]any{"bench": "accept", "database": database, "stored": o.Stored, "results": rows}
+		if err := json.MarshalWrite(os.Stdout, all, jsontext.WithIndent("  "), json.Deterministic(true)); err != nil {
+			return err
+		}
+		fmt.Println()
+		return nil
+	}
+	fmt.Printf("durable POST /messages on %s, %d messages stored at the start; medians of slices of %s\n\n", database, o.Stored, o.Slice)
+	for _, r := range rows {
+		fmt.Printf("%d connections, %d rounds\n", r.Connections, r.Rounds)
+		fmt.Printf("  requests/s          null %.0f   one transaction each %.0f   Tideline %.0f\n", r.NullRate, r.NaiveRate, r.DurableRate)
+		line := func(name string, value float64, goal string) { fmt.Printf("  %-34s %8.3f   %s\n", name, value, goal) }
+		line("durable / null", r.DurableOverNull, goal(r.Connections, "at least 0.28", "at least 0.40"))
+		line("durable / one transaction each", r.DurableOverNaive, goal(r.Connections, "at least 8", "at least 12"))
+		line("p99 / p99 of null", r.P99OverNull, "at most 2")
+		line("commits per message", r.CommitsPerMessage, goal(r.Connections, "at most 0.040", "at most 0.010"))
+		line("KB written per message", r.BytesPerMessage/1000, "at most 10")
+		if r.StoredOverEmpty > 0 {
+			line("rate with stored / rate when empty", r.StoredOverEmpty, "at least 0.8")
+		}
+		line("CPU µs per request, null", r.NullCPU, "")
+		line("CPU µs per request, durable", r.DurableCPU, "")
+		line("p99 ms, durable", r.DurableP99, "")
+		fmt.Println()
+	}
+	return nil
+}
+
+// goal gives the goal for a number of connections; there is one for 64 and one for 256.
+func goal(conns int, at64, at256 string) string {
+	switch conns {
+	case 64:
+		return at64
+	case 256:
+		return at256
+	}
+	return ""
+}

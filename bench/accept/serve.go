@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.mau.fi/whatsmeow"
+
+	"github.com/tidelinehq/tideline/internal/auth"
+	"github.com/tidelinehq/tideline/internal/blob/local"
+	"github.com/tidelinehq/tideline/internal/file"
+	"github.com/tidelinehq/tideline/internal/httpapi"
+	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/outbox"
+	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/telemetry"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// serve is one side: a server on a free loopback port, whose address is the
+// first line that it prints.
+func serve(ctx context.Context, o *options) (err error) {
+	mux := http.NewServeMux()
+	var stats func() sqlstore.Stats
+	switch o.Role {
+	case "null":
+		mux.Handle("POST "+httpapi.Base+"/messages", null())
+		stats = func() sqlstore.Stats { return sqlstore.Stats{} }
+	case "naive", "tideline", "empty":
+		batch := 0 // the default
+		if o.Role == "naive" {
+			batch = 1
+		}
+		st, err := sqlstore.Open(ctx, sqlstore.Options{Database: o.Data, MaxBatch: batch})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, st.Close()) }()
+		api, closeAPI, err := stack(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer closeAPI()
+		mux.Handle(httpapi.Base+"/", api)
+		stats = st.Stats
+	default:
+		return fmt.Errorf("no role %q", o.Role)
+	}
+	mux.HandleFunc("GET /bench/stats", func(w http.ResponseWriter, _ *http.Request) { _ = json.MarshalWrite(w, stats()) })
+
+	telemetry.TuneGC()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stack wires acceptance as the product does: authentication, decoding,
+// validation, lookups, the store and the outbox's queue. Nothing is sent: this
+// is about accepting.
+func stack(ctx context.Context, st *sqlstore.Store) (http.Handler, func(), error) {
+	dir, err := os.MkdirTemp("", "tideline-bench-blobs-")
+	if err != nil {
+		return nil, nil, err
+	}
+	blobs, err := local.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	queue := outbox.New(outbox.Deps{Store: st, Sender: nowhere{}, Blobs: blobs, Logger: log}, outbox.Config{})
+	if err := queue.Load(ctx); err != nil {
+		return nil, nil, err
+	}
+	key, err := st.Secret(ctx, file.LinkSecret, file.LinkSecretSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	who := auth.New(st, auth.Config{})
+	h := httpapi.New(httpapi.Config{}, httpapi.Deps{
+		Auth:     who,
+		Messages: message.New(message.Deps{Store: st, Refresher: who, NewMessageID: func() string { return string(whatsmeow.GenerateMessageID()) }}),
+		Files:    file.New(file.Config{LinkKey: key}, file.Deps{Storage: st, Blobs: blobs, Log: log}),
+		Storage:  st,
+		Meter:    httpapi.NewMeter(st, log, nil),
+		Log:      log,
+	})
+	return h, func() { _ = blobs.Close(); _ = os.RemoveAll(dir) }, nil
+}
+
+// nowhere is a connector without an account.
+type nowhere struct{}
+
+func (nowhere) Send(context.Context, whatsapp.Outgoing) (whatsapp.Sent, error) {
+	return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: errors.New("no accounts here")}
+}
+
+// null does what every handler of the API must do, and nothing else: it finds
+// the token by its hash, reads the body and answers.
+func null() http.Handler {
+	known := make(map[[32]byte]bool)
+	for ws := range workspaces {
+		known[sha256.Sum256([]byte(token(ws)))] = true
+	}
+	answer := []byte(`{"status":"ok","data":{"message_uid":"01890000-0000-7000-8000-000000000000"}}`)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || !known[sha256.Sum256([]byte(bearer))] {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", fmt.Sprint(len(answer)))
+		_, _ = w.Write(answer)
+	})
+}
