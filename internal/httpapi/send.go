@@ -1,0 +1,116 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+
+	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
+	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+const (
+	idempotencyHeader = "Idempotency-Key"
+	maxIdempotencyKey = 255
+)
+
+// SendMessage implements apigen.ServerInterface.
+func (s *server) SendMessage(_ http.ResponseWriter, r *http.Request, _ apigen.SendMessageParams) {
+	s.sendMessage(r.Context(), of(r), r)
+}
+
+// sendMessage answers POST /messages. It is the hot path: it looks nothing up
+// that is in memory, and what is in memory may be a second old. That is made good
+// in both directions: storage refuses to accept under an outdated configuration,
+// and before anything else is refused the token is looked at afresh, so that a
+// revoked one is never told anything but that.
+func (s *server) sendMessage(ctx context.Context, x *exchange, r *http.Request) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	bearer, err := bearerToken(r)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	receipt, err := s.trySend(ctx, x, r, bearer)
+	if err != nil {
+		if x.principal != nil {
+			if _, authErr := s.auth.Authenticate(ctx, bearer); authErr != nil {
+				err = authErr
+			}
+		}
+		s.fail(x, r, err)
+		return
+	}
+	if receipt.Replayed {
+		x.Header()["Idempotent-Replay"] = []string{"true"}
+	}
+	const head, tail = `{"status":"ok","data":{"message_uid":"`, `"}}`
+	body := make([]byte, 0, 96)
+	body = append(body, head...)
+	body = append(body, receipt.MessageUID...) // a UUID: nothing to escape
+	body = append(body, tail...)
+	s.write(x, http.StatusOK, body)
+}
+
+func (s *server) trySend(ctx context.Context, x *exchange, r *http.Request, bearer string) (message.Receipt, error) {
+	p, err := s.auth.AuthenticateCached(ctx, bearer)
+	if err == nil && !unrestricted(p) {
+		p, err = s.auth.Authenticate(ctx, bearer)
+	}
+	if err != nil {
+		return message.Receipt{}, err
+	}
+	x.principal = p
+	if err := s.allow(ctx, p); err != nil {
+		return message.Receipt{}, err
+	}
+	request, err := s.decodeSend(r)
+	if err != nil {
+		return message.Receipt{}, err
+	}
+	return s.messages.Send(ctx, p, request)
+}
+
+// unrestricted reports whether nothing about p could have a send refused. If
+// something could, it may have been changed a moment ago.
+func unrestricted(p *tideline.Principal) bool {
+	return p.Member.Role.MaySend() && p.Workspace.Plan.API && p.Workspace.Plan.Attachments
+}
+
+// decodeSend reads the request. Everything that is wrong with its fields is in
+// one error.
+func (s *server) decodeSend(r *http.Request) (message.SendRequest, error) {
+	d := s.getDecoder()
+	defer s.putDecoder(d)
+	raw, err := d.read(r, s.maxJSON)
+	if err != nil {
+		return message.SendRequest{}, err
+	}
+	var b sendBody
+	if err := b.decode(&d.body, &d.json); err != nil {
+		return message.SendRequest{}, err
+	}
+	b.request.Origin = tideline.OriginPublicAPI
+	if given, ok := r.Header[idempotencyHeader]; ok {
+		b.setIdempotency(given, raw)
+	}
+	if len(b.wrong) > 0 {
+		return message.SendRequest{}, b.allWrong()
+	}
+	return b.request, nil
+}
+
+// setIdempotency takes over the header's values, of which there may be one.
+func (b *sendBody) setIdempotency(given []string, raw []byte) {
+	switch {
+	case len(given) != 1:
+		b.blame(fieldIdempotencyKey, "is given more than once")
+	case given[0] == "" || len(given[0]) > maxIdempotencyKey || !plain(given[0]):
+		b.blame(fieldIdempotencyKey, "must be 1 to 255 characters of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"")
+	default:
+		b.request.Idem = &store.Idempotency{Key: given[0], BodyHash: sha256.Sum256(raw)}
+	}
+}
