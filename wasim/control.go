@@ -1,0 +1,335 @@
+package wasim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	maxControlBody = 1 << 20
+	maxPage        = 1000
+)
+
+// Control returns the HTTP API that drives a server from outside the process, with paths under
+// /sandbox/. It has no authentication: mount it on loopback only.
+//
+//	GET    /sandbox/phones                    {"phones":[{"number","name","auto_reply","registered","companions":[…]}]}
+//	POST   /sandbox/phones                    {"number":"+14840000001","name":"Ana","auto_reply":"hi","registered":true}
+//	GET    /sandbox/phones/{number}/messages  {"messages":[{"id","from","text","media","timestamp",…}]}, newest last;
+//	                                          ?after=SEQ and ?limit=N page through the log, else the newest come
+//	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}
+//	POST   /sandbox/phones/{number}/scan      {"qr":"…"}
+//	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
+//	GET    /sandbox/faults                    {"faults":[…]}
+//	POST   /sandbox/faults                    a [Fault] → {"fault":{…}}
+//	DELETE /sandbox/faults                    clears all, or those named by ?id=
+//	GET    /sandbox/unhandled                 {"unhandled":[…]}
+//
+// The number in a path has its "+" or not. Bad input is answered with 400, an unknown phone or path
+// with 404, each with {"error":"what to do"}.
+func Control(srv *Server) http.Handler {
+	c := control{srv}
+	mux := http.NewServeMux()
+	for pattern, handler := range map[string]func(*http.Request) (any, error){
+		"GET /sandbox/phones":                    c.listPhones,
+		"POST /sandbox/phones":                   c.addPhone,
+		"GET /sandbox/phones/{number}/messages":  c.listMessages,
+		"POST /sandbox/phones/{number}/messages": c.sendMessage,
+		"POST /sandbox/phones/{number}/scan":     c.scan,
+		"POST /sandbox/phones/{number}/code":     c.enterCode,
+		"GET /sandbox/faults":                    c.listFaults,
+		"POST /sandbox/faults":                   c.setFault,
+		"DELETE /sandbox/faults":                 c.clearFaults,
+		"GET /sandbox/unhandled":                 c.listUnhandled,
+	} {
+		mux.Handle(pattern, answer(handler))
+	}
+	mux.Handle("/sandbox/", answer(func(r *http.Request) (any, error) {
+		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no %s %s here; see the documentation of wasim.Control", r.Method, r.URL.Path)}
+	}))
+	return mux
+}
+
+type control struct{ srv *Server }
+
+// controlError is an error with the status that it is answered with.
+type controlError struct {
+	status int
+	text   string
+}
+
+func (e *controlError) Error() string { return e.text }
+
+func badRequest(format string, args ...any) error {
+	return &controlError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// answer writes what a handler returns as JSON.
+func answer(handler func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := handler(r)
+		status := http.StatusOK
+		if err != nil {
+			var ce *controlError
+			if status = http.StatusBadRequest; errors.As(err, &ce) {
+				status = ce.status
+			}
+			body = map[string]string{"error": err.Error()}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(body) // a client that goes away is no error of ours
+	})
+}
+
+// decodeBody reads a JSON object strictly: known fields, valid UTF-8, nothing after it.
+func decodeBody(r io.Reader, into any) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxControlBody+1))
+	switch {
+	case err != nil:
+		return badRequest("body not read: %v", err)
+	case len(data) > maxControlBody:
+		return &controlError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body may have %d bytes at most", maxControlBody)}
+	case len(bytes.TrimSpace(data)) == 0:
+		return badRequest("send a JSON object as body")
+	case !utf8.Valid(data):
+		return badRequest("the body isn't valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return badRequest("the body isn't the JSON object expected: %v", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("send one JSON object and nothing after it")
+	}
+	return nil
+}
+
+func (c control) phone(r *http.Request) (*Phone, error) {
+	number := r.PathValue("number")
+	if _, err := parseNumber(number); err != nil {
+		return nil, badRequest("%v", err)
+	}
+	p, ok := c.srv.Phone(number)
+	if !ok {
+		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no phone has number %s; add it with POST /sandbox/phones", number)}
+	}
+	return p, nil
+}
+
+type phoneView struct {
+	Number     string          `json:"number"`
+	Name       string          `json:"name"`
+	AutoReply  string          `json:"auto_reply"`
+	Registered bool            `json:"registered"`
+	Delivers   bool            `json:"delivers"`
+	Reads      bool            `json:"reads"`
+	LID        string          `json:"lid"`
+	Companions []companionView `json:"companions"`
+}
+
+type companionView struct {
+	JID       string    `json:"jid"`
+	Device    int       `json:"device"`
+	Platform  string    `json:"platform"`
+	LinkedAt  time.Time `json:"linked_at"`
+	Connected bool      `json:"connected"`
+}
+
+func viewPhone(p *Phone) phoneView {
+	o := p.Options()
+	v := phoneView{
+		Number: p.Number(), Name: o.Name, AutoReply: o.AutoReply, Registered: !o.Unregistered,
+		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), Companions: []companionView{},
+	}
+	for _, d := range p.Companions() {
+		v.Companions = append(v.Companions, companionView{d.JID.String(), d.Device, d.Platform, d.LinkedAt, d.Connected})
+	}
+	return v
+}
+
+func (c control) listPhones(*http.Request) (any, error) {
+	list := []phoneView{}
+	for _, p := range c.srv.Phones() {
+		list = append(list, viewPhone(p))
+	}
+	return map[string]any{"phones": list}, nil
+}
+
+// phoneBody is the body of POST /sandbox/phones. What a body leaves out stays as it is on a phone
+// that exists already.
+type phoneBody struct {
+	Number     string  `json:"number"`
+	Name       *string `json:"name"`
+	AutoReply  *string `json:"auto_reply"`
+	Registered *bool   `json:"registered"`
+	Delivers   *bool   `json:"delivers"`
+	Reads      *bool   `json:"reads"`
+}
+
+func (c control) addPhone(r *http.Request) (any, error) {
+	var body phoneBody
+	if err := decodeBody(r.Body, &body); err != nil {
+		return nil, err
+	}
+	var opts PhoneOptions
+	if p, ok := c.srv.Phone(body.Number); ok {
+		opts = p.Options()
+	}
+	opts.Number = body.Number
+	set(&opts.Name, body.Name)
+	set(&opts.AutoReply, body.AutoReply)
+	setNot(&opts.Unregistered, body.Registered)
+	setNot(&opts.NoDeliver, body.Delivers)
+	setNot(&opts.NoRead, body.Reads)
+	p, err := c.srv.AddPhone(r.Context(), opts)
+	if err != nil {
+		return nil, err
+	}
+	return viewPhone(p), nil
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+func setNot(field, value *bool) {
+	if value != nil {
+		*field = !*value
+	}
+}
+
+func (c control) listMessages(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	q := r.URL.Query()
+	limit := maxPage
+	if text := q.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
+			return nil, badRequest("limit must be a number from 1 to %d", maxPage)
+		}
+	}
+	var list []Received
+	if text := q.Get("after"); text != "" {
+		after, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || after < 0 {
+			return nil, badRequest("after must be the seq of a message")
+		}
+		if list, err = p.Received(after, limit); err != nil {
+			return nil, &controlError{http.StatusInternalServerError, err.Error()}
+		}
+	} else if list, err = p.Last(limit); err != nil {
+		return nil, &controlError{http.StatusInternalServerError, err.Error()}
+	}
+	if list == nil {
+		list = []Received{}
+	}
+	return map[string]any{"messages": list}, nil
+}
+
+func (c control) sendMessage(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		To   string `json:"to"`
+		Text string `json:"text"`
+	}
+	if err = decodeBody(r.Body, &body); err != nil {
+		return nil, err
+	}
+	id, err := p.Send(r.Context(), body.To, body.Text)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"id": id}, nil
+}
+
+func (c control) scan(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		QR string `json:"qr"`
+	}
+	if err = decodeBody(r.Body, &body); err != nil {
+		return nil, err
+	}
+	if err = p.ScanQR(r.Context(), body.QR); err != nil {
+		return nil, err
+	}
+	return viewPhone(p), nil
+}
+
+func (c control) enterCode(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		Code string `json:"code"`
+	}
+	if err = decodeBody(r.Body, &body); err != nil {
+		return nil, err
+	}
+	if err = p.EnterCode(r.Context(), body.Code); err != nil {
+		return nil, err
+	}
+	return viewPhone(p), nil
+}
+
+func (c control) listFaults(*http.Request) (any, error) {
+	list := c.srv.Faults()
+	if list == nil {
+		list = []Fault{}
+	}
+	return map[string]any{"faults": list}, nil
+}
+
+func (c control) setFault(r *http.Request) (any, error) {
+	var f Fault
+	if err := decodeBody(r.Body, &f); err != nil {
+		return nil, err
+	}
+	f, err := c.srv.SetFault(f)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"fault": f}, nil
+}
+
+func (c control) clearFaults(r *http.Request) (any, error) {
+	c.srv.ClearFaults(r.URL.Query()["id"]...)
+	return c.listFaults(r)
+}
+
+func (c control) listUnhandled(*http.Request) (any, error) {
+	type view struct {
+		Time   time.Time `json:"time"`
+		Device string    `json:"device"`
+		Reason string    `json:"reason"`
+		Stanza string    `json:"stanza"`
+	}
+	list := []view{}
+	for _, u := range c.srv.Unhandled() {
+		list = append(list, view{u.Time, u.Device.String(), u.Reason, u.Stanza})
+	}
+	return map[string]any{"unhandled": list}, nil
+}

@@ -1,0 +1,127 @@
+package wasim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// maxFaults bounds how many faults can be set at a time.
+const maxFaults = 1000
+
+// faultSet holds the faults that are waiting to strike.
+type faultSet struct {
+	armed atomic.Int64 // len(list), so that the usual case costs no lock
+
+	mu   sync.Mutex
+	list []Fault
+	last int
+}
+
+// take returns the oldest fault of a kind that applies to one of the given numbers, and counts that
+// it struck.
+func (f *faultSet) take(kind FaultKind, numbers ...string) (Fault, bool) {
+	if f.armed.Load() == 0 {
+		return Fault{}, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.list {
+		fault := f.list[i]
+		if fault.Kind != kind || fault.Number != "" && !slices.Contains(numbers, fault.Number) {
+			continue
+		}
+		if fault.Count > 0 {
+			if f.list[i].Count--; f.list[i].Count == 0 {
+				f.list = slices.Delete(f.list, i, i+1)
+				f.armed.Add(-1)
+			}
+		}
+		return fault, true
+	}
+	return Fault{}, false
+}
+
+// SetFault arms a fault, or carries it out when its kind acts now, and returns it with its ID and
+// defaults filled in. Several faults of a kind strike one after the other, the oldest first.
+func (s *Server) SetFault(f Fault) (Fault, error) {
+	f, err := f.normalize()
+	if err != nil {
+		return f, fmt.Errorf("wasim: %w", err)
+	}
+	if f.Number != "" {
+		if _, ok := s.Phone(f.Number); !ok {
+			return f, fmt.Errorf("wasim: no phone has number %s; add it first", f.Number)
+		}
+	}
+	set := &s.faults
+	set.mu.Lock()
+	if len(set.list) >= maxFaults {
+		set.mu.Unlock()
+		return f, errors.New("wasim: too many faults are set; clear some")
+	}
+	set.last++
+	f.ID = strconv.Itoa(set.last)
+	if !f.immediate() {
+		set.list = append(set.list, f)
+		set.armed.Add(1)
+	}
+	set.mu.Unlock()
+	if f.immediate() {
+		return f, s.strike(f)
+	}
+	return f, nil
+}
+
+// Faults lists the faults that are armed, with the number of strikes left as Count.
+func (s *Server) Faults() []Fault {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return slices.Clone(s.faults.list)
+}
+
+// ClearFaults disarms the faults with the given IDs, or all of them when none is given.
+func (s *Server) ClearFaults(ids ...string) {
+	set := &s.faults
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	before := len(set.list)
+	set.list = slices.DeleteFunc(set.list, func(f Fault) bool {
+		return len(ids) == 0 || slices.Contains(ids, f.ID)
+	})
+	set.armed.Add(int64(len(set.list) - before))
+}
+
+// strike carries out a fault that acts now.
+func (s *Server) strike(f Fault) error {
+	phones := s.Phones()
+	if f.Number != "" {
+		p, _ := s.Phone(f.Number)
+		phones = []*Phone{p}
+	}
+	var errs []error
+	for _, p := range phones {
+		for _, d := range s.companions(p) {
+			if f.Kind == FaultLogout {
+				errs = append(errs, p.Unlink(s.ctx, d.rec.Device))
+				continue
+			}
+			c := d.live()
+			if c == nil {
+				continue
+			}
+			switch f.Kind {
+			case FaultCut:
+				c.cut()
+			case FaultRestart:
+				c.endStream("503", "")
+			case FaultKick:
+				c.endStream("", "replaced")
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

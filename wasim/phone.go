@@ -1,0 +1,431 @@
+package wasim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/util/keys"
+
+	"github.com/tidelinehq/tideline/wasim/internal/durable"
+	"github.com/tidelinehq/tideline/wasim/internal/stanza"
+)
+
+// Phone is an emulated phone: the primary device of a number. All methods are safe for concurrent
+// use.
+type Phone struct {
+	srv          *Server
+	digits       string // number without "+"
+	lid          string // user part of the hidden id
+	keys         *keys.KeyPair
+	registration uint32
+	signed       *keys.PreKey
+
+	companions map[int]*companion // guarded by Server.mu, as is lastDevice
+	lastDevice int
+
+	watchMu  sync.Mutex
+	watchers map[watcher]struct{}
+
+	mu       sync.Mutex
+	opts     PhoneOptions
+	signal   signalState
+	recent   recentSet
+	sent     []sentMessage
+	sentSeq  uint64
+	receipts []Receipt
+
+	changeMu sync.Mutex
+	change   chan struct{} // closed at the next change of the log
+	version  int64
+}
+
+// phoneRecord is what is kept of a phone, its private keys included.
+type phoneRecord struct {
+	Options      PhoneOptions `json:"options"`
+	Identity     []byte       `json:"identity"`
+	Registration uint32       `json:"registration"`
+	SignedID     uint32       `json:"signed_id"`
+	SignedKey    []byte       `json:"signed_key"`
+	SignedSig    []byte       `json:"signed_signature"`
+	LastDevice   int          `json:"last_device"`
+}
+
+// AddPhone adds a phone to the network, or changes the options of the one that has this number
+// already; its keys, companions and messages stay.
+func (s *Server) AddPhone(ctx context.Context, opts PhoneOptions) (*Phone, error) {
+	digits, err := parseNumber(opts.Number)
+	if err != nil {
+		return nil, fmt.Errorf("wasim: %w", err)
+	}
+	opts.Number = "+" + digits
+	if len(opts.Name) > maxName || len(opts.AutoReply) > maxText {
+		return nil, fmt.Errorf("wasim: a name has at most %d bytes and an automatic reply %d", maxName, maxText)
+	}
+	if opts.Name == "" {
+		opts.Name = opts.Number
+	}
+	p, ok := s.Phone(digits)
+	if !ok {
+		p = newPhone(s, digits)
+		p.keys = keys.NewKeyPair()
+		p.signed = p.keys.CreateSignedPreKey(1)
+		p.registration = rand.Uint32N(16380) + 1
+		if p, err = s.register(p); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	p.opts = opts
+	var b durable.Batch
+	err = p.save(&b)
+	t := s.store.Submit(&b)
+	p.mu.Unlock()
+	if err == nil {
+		err = t.Wait(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wasim: keep phone: %w", err)
+	}
+	return p, nil
+}
+
+const (
+	maxName = 256
+	maxText = 65536 // as WhatsApp has it
+)
+
+func newPhone(s *Server, digits string) *Phone {
+	return &Phone{
+		srv: s, digits: digits, lid: hiddenID(digits),
+		companions: map[int]*companion{},
+		signal: signalState{
+			sessions: map[string][]byte{}, senderKeys: map[string][]byte{}, oneTime: map[uint32][32]byte{},
+		},
+		change: make(chan struct{}),
+	}
+}
+
+// register puts a new phone into the maps, unless another caller was faster.
+func (s *Server) register(p *Phone) (*Phone, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have, ok := s.phones[p.digits]; ok {
+		return have, nil
+	}
+	if other, ok := s.lids[p.lid]; ok {
+		return nil, fmt.Errorf("wasim: numbers +%s and +%s would have the same hidden id; use another", p.digits, other.digits)
+	}
+	s.phones[p.digits], s.lids[p.lid] = p, p
+	return p, nil
+}
+
+// save notes the phone's record in b. Its lock must be held.
+func (p *Phone) save(b *durable.Batch) error {
+	p.srv.mu.RLock()
+	last := p.lastDevice
+	p.srv.mu.RUnlock()
+	raw, err := json.Marshal(phoneRecord{
+		Options: p.opts, Identity: p.keys.Priv[:], Registration: p.registration,
+		SignedID: p.signed.KeyID, SignedKey: p.signed.Priv[:], SignedSig: p.signed.Signature[:],
+		LastDevice: last,
+	})
+	if err != nil {
+		return fmt.Errorf("marshal phone: %w", err)
+	}
+	b.Put(bucketPhone, p.digits, raw)
+	return nil
+}
+
+// Phone returns the phone with a number, given with or without "+".
+func (s *Server) Phone(number string) (*Phone, bool) {
+	digits, err := parseNumber(number)
+	if err != nil {
+		return nil, false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p, ok := s.phones[digits]
+	return p, ok
+}
+
+// Phones returns all phones, ordered by number.
+func (s *Server) Phones() []*Phone {
+	s.mu.RLock()
+	list := slices.Collect(maps.Values(s.phones))
+	s.mu.RUnlock()
+	slices.SortFunc(list, func(a, b *Phone) int {
+		if n := len(a.digits) - len(b.digits); n != 0 {
+			return n
+		}
+		if a.digits < b.digits {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// user finds the registered phone behind a user's address, by number or hidden id.
+func (s *Server) user(jid types.JID) *Phone {
+	s.mu.RLock()
+	var p *Phone
+	switch jid.Server {
+	case types.DefaultUserServer, types.LegacyUserServer:
+		p = s.phones[jid.User]
+	case types.HiddenUserServer:
+		p = s.lids[jid.User]
+	}
+	s.mu.RUnlock()
+	if p == nil || p.unregistered() {
+		return nil
+	}
+	return p
+}
+
+// companion finds a linked device, confirmed or not.
+func (s *Server) companion(digits string, device int) *companion {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.phones[digits]; p != nil {
+		return p.companions[device]
+	}
+	return nil
+}
+
+// companions returns a phone's confirmed companions, by device number.
+func (s *Server) companions(p *Phone) []*companion {
+	s.mu.RLock()
+	list := make([]*companion, 0, len(p.companions))
+	for _, d := range p.companions {
+		list = append(list, d)
+	}
+	s.mu.RUnlock()
+	list = slices.DeleteFunc(list, func(d *companion) bool { return !d.snapshot().Confirmed })
+	slices.SortFunc(list, func(a, b *companion) int { return a.rec.Device - b.rec.Device })
+	return list
+}
+
+// Number returns the phone's number with "+".
+func (p *Phone) Number() string { return "+" + p.digits }
+
+// JID returns the phone's address by number.
+func (p *Phone) JID() types.JID { return types.NewJID(p.digits, types.DefaultUserServer) }
+
+// LID returns the phone's hidden id, which is derived from its number.
+func (p *Phone) LID() types.JID { return types.NewJID(p.lid, types.HiddenUserServer) }
+
+// Options returns the phone's current options.
+func (p *Phone) Options() PhoneOptions {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opts
+}
+
+func (p *Phone) unregistered() bool { return p.Options().Unregistered }
+
+// Companions lists the clients linked to the phone, by device number.
+func (p *Phone) Companions() []Companion {
+	var out []Companion
+	for _, d := range p.srv.companions(p) {
+		rec := d.snapshot()
+		out = append(out, Companion{
+			JID: d.jid(), LID: d.lid(), Device: rec.Device, Platform: rec.Platform,
+			LinkedAt: rec.LinkedAt, Connected: d.live() != nil,
+		})
+	}
+	return out
+}
+
+// Receipts returns what companions said about the phone's messages, oldest first: the last thousand
+// since the server started.
+func (p *Phone) Receipts() []Receipt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.receipts)
+}
+
+const maxReceipts = 1000
+
+func (p *Phone) noteReceipt(r Receipt) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.receipts) >= maxReceipts {
+		p.receipts = slices.Delete(p.receipts, 0, maxReceipts/10)
+	}
+	p.receipts = append(p.receipts, r)
+}
+
+// maxOneTime bounds the keys that were handed out and never used.
+const maxOneTime = 1000
+
+// bundleNodes returns what another device needs to start a session with the phone.
+func (p *Phone) bundleNodes(b *durable.Batch) []stanza.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.freshKeysLocked(b)
+}
+
+// freshKeysLocked returns the registration id followed by the phone's keys, with a new one-time
+// key among them.
+func (p *Phone) freshKeysLocked(b *durable.Batch) []stanza.Node {
+	nodes := []stanza.Node{
+		{Tag: "registration", Content: stanza.Uint32(p.registration)},
+		{Tag: "type", Content: []byte{djbType}},
+		{Tag: "identity", Content: p.keys.Pub[:]},
+		keyNode(publicKey{ID: p.signed.KeyID, Key: p.signed.Pub[:], Signature: p.signed.Signature[:]}),
+	}
+	if len(p.signal.oneTime) < maxOneTime {
+		pair := keys.NewKeyPair()
+		id := rand.Uint32N(1<<24-2) + 1
+		if _, taken := p.signal.oneTime[id]; !taken {
+			p.signal.oneTime[id] = *pair.Priv
+			b.Put(bucketPhoneKey, oneTimeKey(p.digits, id), pair.Priv[:])
+			nodes = append(nodes, keyNode(publicKey{ID: id, Key: pair.Pub[:]}))
+		}
+	}
+	return nodes
+}
+
+// Messages returns the phone's whole log, oldest first.
+func (p *Phone) Messages() ([]Received, error) {
+	var all []Received
+	for after := int64(0); ; {
+		page, err := p.Received(after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < 1000 {
+			return all, nil
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+// Received returns up to limit messages of the phone's log that come after the one whose Seq is
+// given, oldest first.
+func (p *Phone) Received(after int64, limit int) ([]Received, error) {
+	rows, err := p.srv.store.Messages(p.srv.ctx, p.digits, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("wasim: %w", err)
+	}
+	return decodeLog(rows)
+}
+
+// Last returns the newest messages of the phone's log, up to limit, oldest first.
+func (p *Phone) Last(limit int) ([]Received, error) {
+	rows, err := p.srv.store.Last(p.srv.ctx, p.digits, limit)
+	if err != nil {
+		return nil, fmt.Errorf("wasim: %w", err)
+	}
+	return decodeLog(rows)
+}
+
+func decodeLog(rows []durable.Message) ([]Received, error) {
+	out := make([]Received, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal(row.Body, &out[i]); err != nil {
+			return nil, fmt.Errorf("wasim: message log: %w", err)
+		}
+		out[i].Seq, out[i].Attempts = row.Seq, row.Attempts
+	}
+	return out, nil
+}
+
+// Await returns the oldest message in the phone's log for which match reports true, waiting for it if
+// need be.
+func (p *Phone) Await(ctx context.Context, match func(Received) bool) (Received, error) {
+	var after, version int64
+	for {
+		p.changeMu.Lock()
+		change := p.change
+		if p.version != version {
+			after, version = 0, p.version // the attempts of an old message changed
+		}
+		p.changeMu.Unlock()
+		for {
+			page, err := p.Received(after, 100)
+			if err != nil {
+				return Received{}, err
+			}
+			for _, m := range page {
+				after = m.Seq
+				if match(m) {
+					return m, nil
+				}
+			}
+			if len(page) < 100 {
+				break
+			}
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return Received{}, fmt.Errorf("wasim: no such message on phone %s: %w", p.Number(), ctx.Err())
+		case <-p.srv.ctx.Done():
+			return Received{}, errClosed
+		}
+	}
+}
+
+var errClosed = errors.New("wasim: server is closed")
+
+// changed wakes whoever waits for the log; recount makes them look at all of it again.
+func (p *Phone) changed(recount bool) {
+	p.changeMu.Lock()
+	defer p.changeMu.Unlock()
+	if recount {
+		p.version++
+	}
+	close(p.change)
+	p.change = make(chan struct{})
+}
+
+// recentSet remembers the last messages of a phone, so that a duplicate is recognised even while
+// the first one is still being written.
+type recentSet struct {
+	set   map[[2]string]struct{}
+	order [][2]string
+}
+
+const maxRecent = 1024
+
+func (r *recentSet) has(chat, id string) bool {
+	_, ok := r.set[[2]string{chat, id}]
+	return ok
+}
+
+func (r *recentSet) add(chat, id string) {
+	key := [2]string{chat, id}
+	if r.set == nil {
+		r.set = map[[2]string]struct{}{}
+	}
+	if len(r.order) < maxRecent {
+		r.order = append(r.order, key)
+	} else {
+		delete(r.set, r.order[0])
+		r.order = append(r.order[1:], key)
+	}
+	r.set[key] = struct{}{}
+}
+
+// logKey tells messages of the same id apart: ids are unique within a chat.
+func logKey(from *Phone, group types.JID, copyTo *Phone) string {
+	switch {
+	case !group.IsEmpty():
+		return group.String() + "/" + from.digits
+	case copyTo != nil:
+		return "to " + copyTo.digits
+	}
+	return from.digits
+}
+
+func timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
