@@ -1,0 +1,176 @@
+package account
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// entry is what is known about one account. Its lock is held while the state is
+// written, so that what storage has last is what happened last.
+type entry struct {
+	id          int64
+	workspaceID int64
+
+	mu     sync.Mutex
+	device string
+	state  tideline.AccountState
+	reason string
+	at     time.Time
+	stale  bool // storage does not have the state yet
+	gone   bool // the account was removed
+}
+
+func (e *entry) currentDevice() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.device
+}
+
+// register gives the entry of an account, making it when the account is new here
+// and following its device when that changed.
+func (s *Service) register(a tideline.Account) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byID[a.ID]
+	if e == nil {
+		e = &entry{id: a.ID, workspaceID: a.WorkspaceID, device: a.DeviceJID, state: a.State, reason: a.StateReason}
+		s.byID[a.ID] = e
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.device != a.DeviceJID {
+		if s.byDevice[e.device] == e {
+			delete(s.byDevice, e.device)
+		}
+		e.device = a.DeviceJID
+	}
+	if e.device != "" {
+		s.byDevice[e.device] = e
+	}
+	return e
+}
+
+// drop forgets a removed account; what the connector still says about it is ignored.
+func (s *Service) drop(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gone = true
+	delete(s.byID, e.id)
+	if s.byDevice[e.device] == e {
+		delete(s.byDevice, e.device)
+	}
+}
+
+// entries gives all of them at this moment.
+func (s *Service) entries() []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*entry, 0, len(s.byID))
+	for _, e := range s.byID {
+		all = append(all, e)
+	}
+	return all
+}
+
+// State implements whatsapp.Handler.
+func (s *Service) State(ctx context.Context, ev whatsapp.StateEvent) {
+	s.mu.Lock()
+	e := s.byDevice[ev.DeviceJID]
+	if e == nil && len(s.pairing) > 0 {
+		// It may be the device that is just being paired: its account is stored
+		// after its first login.
+		s.early[ev.DeviceJID] = ev
+	}
+	s.mu.Unlock()
+	if e == nil {
+		return
+	}
+	s.log.InfoContext(ctx, "account state", "account", e.id, "state", ev.State, "reason", ev.Reason)
+	s.apply(ctx, e, ev.State, ev.Reason, ev.At)
+}
+
+// Receipts implements whatsapp.Handler. Receipts of a device without an account
+// are done with: it has sent nothing for Tideline.
+func (s *Service) Receipts(ctx context.Context, device string, ids []string, status tideline.Status, at time.Time) error {
+	s.mu.Lock()
+	e := s.byDevice[device]
+	s.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	return s.deps.Store.ApplyReceipts(ctx, receipts(e.id, ids, status, at))
+}
+
+// Name implements whatsapp.Handler.
+func (s *Service) Name(ctx context.Context, device, name string) {
+	s.mu.Lock()
+	e := s.byDevice[device]
+	s.mu.Unlock()
+	if e == nil {
+		return
+	}
+	// WhatsApp repeats the name with the next full sync; not worth a retry.
+	if err := s.deps.Store.SetAccountName(ctx, e.id, name); err != nil {
+		s.log.WarnContext(ctx, "store an account's name", "account", e.id, "err", err)
+	}
+}
+
+// apply makes a state known: in memory, in storage, and to the outbox when
+// messages can be sent. News that is older than what is known is dropped.
+func (s *Service) apply(ctx context.Context, e *entry, state tideline.AccountState, reason string, at time.Time) {
+	e.mu.Lock()
+	if e.gone || s.stopped.Load() || at.Before(e.at) {
+		e.mu.Unlock()
+		return
+	}
+	e.at = at
+	if e.state != state || e.reason != reason {
+		e.state, e.reason, e.stale = state, reason, true
+		s.write(ctx, e)
+	}
+	e.mu.Unlock()
+	if state == tideline.AccountActive && s.deps.Waker != nil {
+		s.deps.Waker.Wake(e.id)
+	}
+}
+
+// write puts the entry's state into storage, or arranges that Run does. It is
+// called with the entry's lock held.
+func (s *Service) write(ctx context.Context, e *entry) {
+	err := s.deps.Store.SetAccountState(ctx, e.id, e.state, e.reason, e.at)
+	switch {
+	case err == nil, tideline.IsCode(err, tideline.CodeNotFound):
+		e.stale = false
+	default:
+		s.log.ErrorContext(ctx, "store an account's state; trying again", "account", e.id, "state", e.state, "err", err)
+		s.warn()
+	}
+}
+
+// warn lets Run know that something waits to be written again.
+func (s *Service) warn() {
+	select {
+	case s.trouble <- struct{}{}:
+	default:
+	}
+}
+
+// flush writes what waits; it reports whether all of it could be written.
+func (s *Service) flush(ctx context.Context) bool {
+	clean := true
+	for _, e := range s.entries() {
+		e.mu.Lock()
+		if e.stale && !e.gone {
+			s.write(ctx, e)
+		}
+		clean = clean && !e.stale
+		e.mu.Unlock()
+	}
+	return clean
+}

@@ -1,0 +1,201 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// Storage is what this room needs from store.Store.
+type Storage interface {
+	store.Accounts
+	// Version grows with every change to accounts, made by any process.
+	Version(ctx context.Context) (int64, error)
+	// AccountsOf lists a workspace's accounts, the most recently connected first.
+	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
+	// ApplyReceipts moves sent messages forward.
+	ApplyReceipts(ctx context.Context, r store.Receipts) error
+}
+
+// Waker is told of accounts that are connected again. It must not block.
+type Waker interface {
+	Wake(accountID int64)
+}
+
+// Deps are the rooms that the service works with.
+type Deps struct {
+	Store     Storage
+	Connector whatsapp.Connector
+	Waker     Waker        // nil: nobody is told
+	Logger    *slog.Logger // nil: silent
+}
+
+// Config tunes the service. The zero value is good.
+type Config struct {
+	// ConnectPerSecond staggers the connects at start; 50 when zero.
+	ConnectPerSecond int
+	// MaxPairings bounds the pairings that run at the same time, and
+	// MaxPairingsPerWorkspace those of one workspace; 16 and 4 when zero.
+	MaxPairings, MaxPairingsPerWorkspace int
+	// Refresh is how often Run looks for accounts that another process added or
+	// removed; five seconds when zero.
+	Refresh time.Duration
+	// RetryFirst and RetryMax bound the pause before something that storage or
+	// the connector could not do is tried again; 500 ms and 30 s when zero.
+	RetryFirst, RetryMax time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	return Config{
+		ConnectPerSecond:        cmp.Or(c.ConnectPerSecond, 50),
+		MaxPairings:             cmp.Or(c.MaxPairings, 16),
+		MaxPairingsPerWorkspace: cmp.Or(c.MaxPairingsPerWorkspace, 4),
+		Refresh:                 cmp.Or(c.Refresh, 5*time.Second),
+		RetryFirst:              cmp.Or(c.RetryFirst, 500*time.Millisecond),
+		RetryMax:                cmp.Or(c.RetryMax, 30*time.Second),
+	}
+}
+
+// Service pairs, supervises and removes accounts. It implements whatsapp.Handler.
+type Service struct {
+	deps Deps
+	cfg  Config
+	log  *slog.Logger
+
+	stop     context.Context // ends when Run does
+	stopNow  context.CancelFunc
+	trouble  chan struct{} // has an element when a state waits to be written again
+	pairings sync.WaitGroup
+
+	stopped atomic.Bool
+
+	// mu guards what follows. An entry's lock may be taken while it is held, not
+	// the other way round.
+	mu       sync.Mutex
+	byID     map[int64]*entry
+	byDevice map[string]*entry
+	pairing  map[int64]int                  // running pairings by workspace
+	early    map[string]whatsapp.StateEvent // of devices that are being paired and have no account yet
+}
+
+var _ whatsapp.Handler = (*Service)(nil)
+
+// New makes the service and registers it as the connector's handler. Pairing
+// and looking up work from then on; accounts are connected by Run.
+func New(d Deps, cfg Config) *Service {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{
+		deps: d, cfg: cfg.withDefaults(), log: d.Logger,
+		trouble:  make(chan struct{}, 1),
+		byID:     make(map[int64]*entry),
+		byDevice: make(map[string]*entry),
+		pairing:  make(map[int64]int),
+		early:    make(map[string]whatsapp.StateEvent),
+	}
+	s.stop, s.stopNow = context.WithCancel(context.Background())
+	d.Connector.Handle(s)
+	return s
+}
+
+// DeviceOf gives the device of an account that is active at this moment. False
+// when it is not: then nothing can be sent, and Waker is told when it can.
+func (s *Service) DeviceOf(accountID int64) (device string, ok bool) {
+	s.mu.Lock()
+	e := s.byID[accountID]
+	s.mu.Unlock()
+	if e == nil {
+		return "", false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.device, e.state == tideline.AccountActive
+}
+
+// List gives the workspace's accounts, the most recently connected first.
+func (s *Service) List(ctx context.Context, workspaceID int64) ([]tideline.Account, error) {
+	accounts, _, err := s.deps.Store.AccountsOf(ctx, workspaceID)
+	return accounts, err
+}
+
+// Find gives the workspace's account that ref names: its JID, its phone number
+// in any form, or its id. not_found when there is none.
+func (s *Service) Find(ctx context.Context, workspaceID int64, ref string) (tideline.Account, error) {
+	accounts, err := s.List(ctx, workspaceID)
+	if err != nil {
+		return tideline.Account{}, err
+	}
+	ref = strings.TrimSpace(ref)
+	phone, phoneErr := tideline.ParsePhone(ref)
+	id, idErr := strconv.ParseInt(ref, 10, 64)
+	for _, a := range accounts {
+		if string(a.JID) == ref || phoneErr == nil && a.Phone == phone {
+			return a, nil
+		}
+	}
+	for _, a := range accounts {
+		if idErr == nil && a.ID == id {
+			return a, nil
+		}
+	}
+	return tideline.Account{}, tideline.Errorf(tideline.CodeNotFound, "WhatsApp account not found: %q is none of this workspace's numbers", ref)
+}
+
+// Logout unlinks the account at WhatsApp and keeps it in the workspace, so that
+// it can be paired again. Doing it twice is fine. Errors: not_found.
+func (s *Service) Logout(ctx context.Context, workspaceID, accountID int64) error {
+	e, err := s.entry(ctx, workspaceID, accountID)
+	if err != nil {
+		return err
+	}
+	if device := e.currentDevice(); device != "" {
+		if err := s.deps.Connector.Logout(ctx, device); err != nil {
+			return err
+		}
+	}
+	// The connector has said so too, unless it had no session any more.
+	s.apply(ctx, e, tideline.AccountLoggedOut, "logged out on request", time.Now())
+	return nil
+}
+
+// Remove takes the account out of the workspace: its queued messages fail and
+// are refunded, and the device is unlinked at WhatsApp. Errors: not_found.
+func (s *Service) Remove(ctx context.Context, workspaceID, accountID int64) error {
+	e, err := s.entry(ctx, workspaceID, accountID)
+	if err != nil {
+		return err
+	}
+	if err := s.deps.Store.RemoveAccount(ctx, workspaceID, accountID, time.Now()); err != nil {
+		return err
+	}
+	s.drop(e)
+	device := e.currentDevice()
+	if device == "" {
+		return nil
+	}
+	// The account is gone; that its device could not be unlinked is no reason to
+	// tell the caller otherwise.
+	if err := s.deps.Connector.Logout(context.WithoutCancel(ctx), device); err != nil {
+		s.log.WarnContext(ctx, "log out a removed account", "account", accountID, "err", err)
+	}
+	return nil
+}
+
+// entry finds what is known in memory about an account of a workspace.
+func (s *Service) entry(ctx context.Context, workspaceID, accountID int64) (*entry, error) {
+	a, err := s.deps.Store.Account(ctx, workspaceID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	return s.register(a), nil
+}
