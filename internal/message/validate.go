@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func senderPhone(s string) (tideline.Phone, error) {
 
 // message gives what an error says to the requester.
 func message(err error) string {
-	if e, ok := err.(*tideline.Error); ok {
+	if e, ok := errors.AsType[*tideline.Error](err); ok {
 		return e.Message
 	}
 	return err.Error()

@@ -6,7 +6,7 @@ import "time"
 // file takes two.
 type Credits int64
 
-// Unlimited, as a plan's or workspace's credits per period, means that sends
+// Unlimited credits per period, of a plan or a workspace, mean that sends
 // are counted but never refused.
 const Unlimited Credits = -1
 
