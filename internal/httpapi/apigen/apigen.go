@@ -220,7 +220,7 @@ type MessageStatus string
 
 // NonRecurringQuota Credits that do not expire, used after the period's are gone.
 type NonRecurringQuota struct {
-	// LastUpdatedAt When the balance last changed; `null` if it never did.
+	// LastUpdatedAt When the balance last changed; `null` when that is not known.
 	LastUpdatedAt    *Timestamp `json:"last_updated_at"`
 	RemainingBalance int64      `json:"remaining_balance"`
 }
