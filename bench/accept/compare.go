@@ -44,12 +44,12 @@ type side struct {
 }
 
 // start runs this program as a server and waits for its address.
-func start(ctx context.Context, role, database string) (*side, error) {
+func start(ctx context.Context, role, database, profile string) (*side, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &side{cmd: exec.CommandContext(ctx, self, "--role", role, "--data", database)}
+	s := &side{cmd: exec.CommandContext(ctx, self, "--role", role, "--data", database, "--profile", profile)}
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

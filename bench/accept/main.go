@@ -32,6 +32,7 @@ type options struct {
 	Database string        `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
 	Dir      string        `help:"Folder for the databases; default: a temporary one, removed afterwards."`
 	JSON     bool          `name:"json" help:"Print one JSON object."`
+	Profile  string        `help:"Folder in which each server leaves its CPU profile, as NAME.pprof."`
 
 	Role string `hidden:"" help:"null, naive or tideline: be that server."`
 	Data string `hidden:"" help:"The database of --role."`
@@ -87,7 +88,7 @@ func bench(ctx context.Context, o *options) (err error) {
 	}()
 	databases["null"] = databases["tideline"]
 	for name, database := range databases {
-		if sides[name], err = start(ctx, name, database); err != nil {
+		if sides[name], err = start(ctx, name, database, o.Profile); err != nil {
 			return fmt.Errorf("start the %s server: %w", name, err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -58,6 +60,17 @@ func serve(ctx context.Context, o *options) (err error) {
 	}
 	mux.HandleFunc("GET /bench/stats", func(w http.ResponseWriter, _ *http.Request) { _ = json.MarshalWrite(w, stats()) })
 
+	if o.Profile != "" {
+		f, err := os.Create(filepath.Join(o.Profile, o.Role+".pprof"))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	telemetry.TuneGC()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
