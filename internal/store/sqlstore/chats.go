@@ -1,0 +1,283 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+var selectChatIDs = newMulti(`SELECT c.id, c.account_id, c.jid FROM (VALUES `,
+	`) AS v CROSS JOIN chats c WHERE c.account_id = v.column1 AND c.jid = v.column2`, "BIGINT", "TEXT")
+
+// findChats gives the chats that exist of those that jobs need.
+func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[chatKey]*chat, error) {
+	chats := make(map[chatKey]*chat, len(jobs))
+	var args []any
+	for _, j := range jobs {
+		k := chatKey{j.accept.AccountID, j.accept.Chat.JID}
+		if _, ok := chats[k]; ok {
+			continue
+		}
+		if id, ok := cache.get(k); ok {
+			chats[k] = &chat{id: id, cached: true}
+			continue
+		}
+		args = append(args, k.accountID, string(k.jid))
+	}
+	err := t.eachAll(ctx, selectChatIDs, args, func(r *sql.Rows) error {
+		var k chatKey
+		c := &chat{}
+		if err := r.Scan(&c.id, &k.accountID, &k.jid); err != nil {
+			return err
+		}
+		chats[k] = c
+		return nil
+	})
+	return chats, err
+}
+
+var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, phone, name, created_at)`, "")
+
+// makeChats inserts the chats that are missing and tells the jobs their ids.
+func (a *acceptance) makeChats(ctx context.Context) error {
+	var made []*chat
+	for _, j := range a.queued {
+		if c := a.chats[chatKey{j.accept.AccountID, j.accept.Chat.JID}]; c.made && c.wanted == j {
+			made = append(made, c)
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	ids, err := a.t.draw(ctx, "chats", len(made))
+	if err != nil {
+		return err
+	}
+	if err := a.t.nameChats(ctx, made); err != nil {
+		return err
+	}
+	args := make([]any, 0, len(made)*insertChats.cols)
+	for i, c := range made {
+		in := c.wanted.accept
+		c.id = ids[i]
+		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), string(in.Chat.Phone),
+			c.name, in.Message.At.UnixMilli())
+	}
+	if err := a.t.execAll(ctx, insertChats, args); err != nil {
+		return err
+	}
+	for _, j := range a.queued {
+		j.accepted.ChatID = a.chats[chatKey{j.accept.AccountID, j.accept.Chat.JID}].id
+	}
+	return nil
+}
+
+// chatName is a name in a workspace.
+type chatName struct {
+	workspaceID int64
+	name        string
+}
+
+var selectChatNames = newMulti(`SELECT c.workspace_id, c.name FROM (VALUES `,
+	`) AS v CROSS JOIN chats c WHERE c.workspace_id = v.column1 AND c.name = v.column2`, "BIGINT", "TEXT")
+
+// nameChats gives each new chat a name that no other chat of its workspace has.
+func (t *tx) nameChats(ctx context.Context, made []*chat) error {
+	args := make([]any, 0, 2*len(made))
+	for _, c := range made {
+		args = append(args, c.wanted.accept.WorkspaceID, wishedName(c))
+	}
+	taken := make(map[chatName]bool, len(made))
+	err := t.eachAll(ctx, selectChatNames, args, func(r *sql.Rows) error {
+		var n chatName
+		err := r.Scan(&n.workspaceID, &n.name)
+		taken[n] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range made {
+		n := chatName{c.wanted.accept.WorkspaceID, wishedName(c)}
+		if taken[n] {
+			if n, err = t.numberedName(ctx, n, taken); err != nil {
+				return err
+			}
+		}
+		taken[n] = true
+		c.name = n.name
+	}
+	return nil
+}
+
+// wishedName is what c should be called.
+func wishedName(c *chat) string {
+	ref := c.wanted.accept.Chat
+	switch {
+	case ref.Name != "":
+		return ref.Name
+	case ref.Phone != "":
+		return string(ref.Phone)
+	default:
+		return string(ref.JID)
+	}
+}
+
+// numberedName finds the first free name of "n (2)", "n (3)", … It doubles its
+// steps until a name is free and then halves the interval, so that the
+// thousandth chat called "Customer" does not take a thousand questions.
+func (t *tx) numberedName(ctx context.Context, n chatName, taken map[chatName]bool) (chatName, error) {
+	isTaken := func(i int) (bool, error) {
+		c := chatName{n.workspaceID, numbered(n.name, i)}
+		if taken[c] {
+			return true, nil
+		}
+		var one int
+		err := t.one(ctx, `SELECT 1 FROM chats WHERE workspace_id = $1 AND name = $2`, []any{c.workspaceID, c.name}, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	last, free := 1, 2 // n itself is taken
+	for {
+		used, err := isTaken(free)
+		if err != nil {
+			return n, err
+		}
+		if !used {
+			break
+		}
+		last, free = free, free*2
+	}
+	for free-last > 1 {
+		mid := (last + free) / 2
+		used, err := isTaken(mid)
+		if err != nil {
+			return n, err
+		}
+		if used {
+			last = mid
+		} else {
+			free = mid
+		}
+	}
+	return chatName{n.workspaceID, numbered(n.name, free)}, nil
+}
+
+// numbered appends " (i)" to name and shortens name so that the result is no
+// longer than a chat's name may be.
+func numbered(name string, i int) string {
+	suffix := fmt.Sprintf(" (%d)", i)
+	if r := []rune(name); len(r)+len(suffix) > tideline.MaxChatName {
+		name = string(r[:tideline.MaxChatName-len(suffix)])
+	}
+	return name + suffix
+}
+
+const chatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.phone, c.name, c.created_at`
+
+func chatFields(c *tideline.Chat) []any {
+	return []any{&c.ID, &c.WorkspaceID, &c.AccountID, &c.JID, &c.Phone, &c.Name, millis{&c.CreatedAt}}
+}
+
+// Chat implements store.Chats.
+func (s *Store) Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error) {
+	var c tideline.Chat
+	err := s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.workspace_id = $1 AND c.id = $2`,
+		[]any{workspaceID, chatID}, chatFields(&c)...)
+	return c, failed("chat", missing(err, "chat"))
+}
+
+// ChatLabels implements store.Chats.
+func (s *Store) ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error) {
+	if _, err := s.Chat(ctx, workspaceID, chatID); err != nil {
+		return nil, err
+	}
+	var names []string
+	err := s.reader().each(ctx, `SELECT l.name FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
+		WHERE cl.chat_id = $1 AND l.workspace_id = $2`, []any{chatID, workspaceID}, func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		names = append(names, name)
+		return err
+	})
+	slices.Sort(names) // the databases collate differently
+	return names, failed("chat labels", err)
+}
+
+// label is a label of a workspace, by name.
+type label struct {
+	workspaceID int64
+	name        string
+}
+
+var (
+	selectLabels = newMulti(`SELECT l.id, l.workspace_id, l.name FROM (VALUES `,
+		`) AS v CROSS JOIN labels l WHERE l.workspace_id = v.column1 AND l.name = v.column2`, "BIGINT", "TEXT")
+	insertLabels     = newInsert(`labels (id, workspace_id, name)`, "")
+	insertChatLabels = newInsert(`chat_labels (chat_id, label_id)`, ` ON CONFLICT (chat_id, label_id) DO NOTHING`)
+)
+
+// attachLabels attaches the labels of accepted jobs to their chats and makes
+// the labels that are missing.
+func (t *tx) attachLabels(ctx context.Context, jobs []*job) error {
+	ids := make(map[label]int64)
+	var wanted []any
+	for _, j := range jobs {
+		l := label{j.accept.WorkspaceID, j.accept.Label}
+		if _, ok := ids[l]; ok || l.name == "" {
+			continue
+		}
+		ids[l] = 0
+		wanted = append(wanted, l.workspaceID, l.name)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	err := t.eachAll(ctx, selectLabels, wanted, func(r *sql.Rows) error {
+		var l label
+		var id int64
+		err := r.Scan(&id, &l.workspaceID, &l.name)
+		ids[l] = id
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.makeLabels(ctx, wanted, ids); err != nil {
+		return err
+	}
+	var args []any
+	for _, j := range jobs {
+		if j.accept.Label != "" {
+			args = append(args, j.accepted.ChatID, ids[label{j.accept.WorkspaceID, j.accept.Label}])
+		}
+	}
+	return t.execAll(ctx, insertChatLabels, args)
+}
+
+// makeLabels inserts the labels among wanted that have no id yet.
+func (t *tx) makeLabels(ctx context.Context, wanted []any, ids map[label]int64) error {
+	var missing []label
+	for i := 0; i < len(wanted); i += 2 {
+		l := label{wanted[i].(int64), wanted[i+1].(string)}
+		if ids[l] == 0 {
+			missing = append(missing, l)
+		}
+	}
+	drawn, err := t.draw(ctx, "labels", len(missing))
+	if err != nil {
+		return err
+	}
+	args := make([]any, 0, 3*len(missing))
+	for i, l := range missing {
+		ids[l] = drawn[i]
+		args = append(args, drawn[i], l.workspaceID, l.name)
+	}
+	return t.execAll(ctx, insertLabels, args)
+}

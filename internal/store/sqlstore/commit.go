@@ -1,0 +1,276 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+
+	"github.com/tidelinehq/tideline/internal/store"
+)
+
+// attempts is how often a transaction is run before its error is reported.
+const attempts = 5
+
+// errNotIsolated says that an item of a batch failed and took the batch with it.
+var errNotIsolated = errors.New("an item failed the batch")
+
+// commitSQLite commits jobs on the writing connection.
+func (s *Store) commitSQLite(jobs []*job) {
+	// The batch belongs to many callers, so no caller's context may end it.
+	ctx := context.Background()
+	t := &tx{d: s.d, q: s.writer, prepared: s.prepared}
+	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) {
+		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+			return false, err
+		}
+		if err := run(t); err != nil {
+			// A full disk or an I/O error may have rolled back already, so an
+			// error of ROLLBACK means nothing.
+			_, _ = t.exec(ctx, `ROLLBACK`)
+			return false, err
+		}
+		if _, err := t.exec(ctx, `COMMIT`); err != nil {
+			_, _ = t.exec(ctx, `ROLLBACK`)
+			return false, err
+		}
+		return false, nil
+	})
+}
+
+// commitPostgres commits jobs in a transaction of the pool.
+func (s *Store) commitPostgres(jobs []*job) {
+	ctx := context.Background()
+	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) { return s.transact(ctx, run) })
+}
+
+// transact runs run in one transaction of the pool. inDoubt means that the
+// connection broke during the commit, so that it may have succeeded.
+func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool, err error) {
+	dbtx, err := s.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	if err := run(&tx{d: s.d, q: dbtx}); err != nil {
+		_ = dbtx.Rollback() // the connection may be gone; err says why
+		return false, err
+	}
+	if err := dbtx.Commit(); err != nil {
+		return connectionLost(err), err
+	}
+	return false, nil
+}
+
+// commitJobs runs jobs in one transaction by way of transact and sets their
+// outcomes. It starts bold: sets of items run without savepoints. When an item
+// fails, everything is run again carefully, with the failing item isolated.
+func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact func(func(*tx) error) (bool, error)) {
+	b := newBatch(s, jobs)
+	var err error
+	for try := range attempts {
+		if try > 0 {
+			s.stats.retries.Add(1)
+		}
+		var inDoubt bool
+		inDoubt, err = transact(func(t *tx) error { return b.run(ctx, t) })
+		switch {
+		case err == nil:
+			b.committed()
+			return
+		case errors.Is(err, errNotIsolated):
+			b.careful = true
+			continue
+		case inDoubt:
+			b.verify = true
+		case !mayRetry(err):
+			b.fail(err)
+			return
+		}
+		s.log.LogAttrs(ctx, slog.LevelWarn, "commit failed, trying again", slog.Any("error", err))
+		if connectionLost(err) {
+			pause(ctx, time.Duration(try+1)*50*time.Millisecond)
+		}
+	}
+	b.fail(err)
+}
+
+// pause waits for d, or less when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// batch is the jobs of one commit, by kind.
+type batch struct {
+	s        *Store
+	accepts  []*job
+	settles  []*job
+	receipts []*job
+	writes   []*job
+
+	careful bool // isolate items with savepoints
+	verify  bool // an earlier commit of the same acceptances may have succeeded
+}
+
+func newBatch(s *Store, jobs []*job) *batch {
+	b := &batch{s: s}
+	for _, j := range jobs {
+		switch {
+		case j.accept != nil:
+			b.accepts = append(b.accepts, j)
+		case j.settle != nil:
+			b.settles = append(b.settles, j)
+		case j.receipt != nil:
+			b.receipts = append(b.receipts, j)
+		default:
+			b.writes = append(b.writes, j)
+		}
+	}
+	return b
+}
+
+// run does everything but the commit. The jobs were called at the same time,
+// so any order is right; this one lets acceptances come before a configuration
+// change that would make them stale.
+func (b *batch) run(ctx context.Context, t *tx) error {
+	err := b.set(ctx, t, b.accepts, func(jobs []*job) error { return b.s.acceptAll(ctx, t, jobs, b.verify) })
+	if err != nil {
+		return err
+	}
+	if err := b.set(ctx, t, b.settles, func(jobs []*job) error { return b.s.settleAll(ctx, t, jobs) }); err != nil {
+		return err
+	}
+	if err := b.set(ctx, t, b.receipts, func(jobs []*job) error { return b.s.receiveAll(ctx, t, jobs) }); err != nil {
+		return err
+	}
+	for _, j := range b.writes {
+		j.err = t.savepoint(ctx, func() error { return j.write(ctx, t) })
+		if broken(j.err) {
+			return j.err
+		}
+	}
+	return nil
+}
+
+// broken reports whether err, of an ordinary write, is the database's own
+// failure. SQLite may have rolled back the whole transaction then, so the
+// batch can't go on.
+func broken(err error) bool {
+	if err == nil || blamesData(err) {
+		return false
+	}
+	_, isSQLite := errors.AsType[*sqlite.Error](err)
+	_, isPostgres := errors.AsType[*pgconn.PgError](err)
+	return isSQLite || isPostgres || mayRetry(err)
+}
+
+// set runs jobs together. When that fails because of an item, carefully means:
+// undo, and try each half, down to the item that gets the error.
+func (b *batch) set(ctx context.Context, t *tx, jobs []*job, run func([]*job) error) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	if !b.careful {
+		err := run(jobs)
+		if err != nil && blamesData(err) {
+			return errors.Join(errNotIsolated, err)
+		}
+		return err
+	}
+	err := t.savepoint(ctx, func() error { return run(jobs) })
+	if err == nil || !blamesData(err) {
+		return err
+	}
+	if len(jobs) == 1 {
+		jobs[0].err, jobs[0].accepted = err, store.Accepted{}
+		return nil
+	}
+	if err := b.set(ctx, t, jobs[:len(jobs)/2], run); err != nil {
+		return err
+	}
+	return b.set(ctx, t, jobs[len(jobs)/2:], run)
+}
+
+// committed does what must wait until the transaction is durable.
+func (b *batch) committed() {
+	s := b.s
+	s.stats.commits.Add(1)
+	queued := make([]store.Queued, 0, len(b.accepts))
+	for _, j := range b.accepts {
+		if j.err != nil || j.accepted.Err != nil || j.accepted.Replayed {
+			continue
+		}
+		in := j.accept
+		queued = append(queued, store.Queued{AccountID: in.AccountID, MessageID: j.accepted.MessageID, Gap: in.Message.Gap})
+		if j.fresh {
+			s.chats.add(chatKey{in.AccountID, in.Chat.JID}, j.accepted.ChatID)
+		}
+	}
+	if len(b.accepts) > 0 {
+		s.stats.batches.Add(1)
+		s.stats.accepted.Add(int64(len(queued)))
+	}
+	if s.onAccepted != nil && len(queued) > 0 {
+		s.onAccepted(queued)
+	}
+	s.stats.settled.Add(int64(len(b.settles)))
+}
+
+// fail gives every job the error that storage failed with.
+func (b *batch) fail(err error) {
+	for _, jobs := range [][]*job{b.accepts, b.settles, b.receipts, b.writes} {
+		for _, j := range jobs {
+			j.err = err
+		}
+	}
+}
+
+// write runs fn in a transaction and returns after the commit. fn may run more
+// than once, so it must set what it gives back anew each time.
+func (s *Store) write(ctx context.Context, call string, fn func(ctx context.Context, t *tx) error) error {
+	if s.d == dialectSQLite {
+		j := &job{write: fn}
+		if err := s.accepts[0].do(ctx, j); err != nil {
+			return failed(call, err)
+		}
+		return failed(call, j.err)
+	}
+	var err error
+	for range attempts {
+		var inDoubt bool
+		inDoubt, err = s.transact(ctx, func(t *tx) error { return fn(ctx, t) })
+		if err == nil {
+			s.stats.commits.Add(1)
+			return nil
+		}
+		if inDoubt || !mayRetry(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return failed(call, err)
+}
+
+// reader runs single statements outside a transaction.
+func (s *Store) reader() *tx { return &tx{d: s.d, q: s.pool} }
+
+// read runs fn on one consistent snapshot of the database.
+func (s *Store) read(ctx context.Context, fn func(t *tx) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if s.d == dialectPostgres {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	dbtx, err := s.pool.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dbtx.Rollback() }() // nothing was written
+	return fn(&tx{d: s.d, q: dbtx})
+}

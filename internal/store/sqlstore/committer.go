@@ -1,0 +1,126 @@
+package sqlstore
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tidelinehq/tideline/internal/store"
+)
+
+// job is one thing to be committed. Exactly one of its first fields is set.
+type job struct {
+	accept  *store.Acceptance
+	settle  *store.Settlement
+	receipt *store.Receipts
+	write   func(ctx context.Context, t *tx) error
+
+	ctx      context.Context // of the caller; a job whose caller left is skipped
+	accepted store.Accepted  // outcome of accept
+	fresh    bool            // accepted in a chat that the chat cache does not have
+	err      error           // outcome of the others
+	done     chan struct{}   // closed when the outcome is set
+}
+
+// committer is a queue with one goroutine that takes whatever is queued, up to
+// max jobs, and commits it together. What queues meanwhile is the next batch.
+type committer struct {
+	max    int
+	commit func(jobs []*job)
+	wake   chan struct{} // holds one element while there may be something to do
+	ended  chan struct{}
+
+	mu     sync.Mutex
+	queue  []*job
+	closed bool
+}
+
+// startCommitter starts the goroutine; stop ends it. commit must set every
+// job's outcome; the committer tells the callers.
+func startCommitter(maxJobs int, commit func([]*job)) *committer {
+	c := &committer{max: maxJobs, commit: commit, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// do queues j and waits for its outcome, or for the end of ctx: then it returns
+// ctx's error although j may still be committed, and j must not be looked at.
+func (c *committer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.ctx = ctx
+	j.done = make(chan struct{})
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return errClosed
+	}
+	c.queue = append(c.queue, j)
+	first := len(c.queue) == 1
+	c.mu.Unlock()
+	if first {
+		c.signal()
+	}
+	select {
+	case <-j.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop refuses new jobs and returns when the queued ones are committed.
+func (c *committer) stop() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.signal()
+	<-c.ended
+}
+
+func (c *committer) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *committer) run() {
+	defer close(c.ended)
+	for range c.wake {
+		for {
+			jobs, closed := c.take()
+			if len(jobs) == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			c.commit(jobs)
+			for _, j := range jobs {
+				close(j.done)
+			}
+		}
+	}
+}
+
+// take gives the next batch without the jobs whose callers left already.
+func (c *committer) take() (jobs []*job, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(jobs) == 0 && len(c.queue) > 0 {
+		n := min(c.max, len(c.queue))
+		for _, j := range c.queue[:n] {
+			if j.ctx.Err() == nil {
+				jobs = append(jobs, j)
+			}
+		}
+		if n == len(c.queue) {
+			clear(c.queue) // so that answered jobs can be collected
+			c.queue = c.queue[:0]
+		} else {
+			c.queue = append([]*job(nil), c.queue[n:]...)
+		}
+	}
+	return jobs, c.closed
+}

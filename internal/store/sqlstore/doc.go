@@ -1,0 +1,36 @@
+// Package sqlstore keeps Tideline's data in SQLite or PostgreSQL. It is one
+// package with one set of SQL for both; the few places where they differ ask
+// the dialect.
+//
+// # Writing
+//
+// On SQLite one goroutine, the committer, owns the only writing connection. It
+// takes whatever is queued (acceptances, settlements, receipts and ordinary
+// write transactions), runs all of it in one transaction, commits, and answers.
+// On PostgreSQL acceptances and settlements have a committer each, and ordinary
+// transactions run side by side on the pool.
+//
+// There is no timer: whatever queued during one commit is the next batch.
+//
+// # Isolation of items
+//
+// A batch checks what it can before it writes, so that an item that can't be
+// accepted costs its neighbours nothing. When a statement fails nevertheless,
+// the batch is rolled back and run again in halves until the failing item
+// stands alone. When storage itself fails, every item gets that error.
+//
+// # Lock order (PostgreSQL)
+//
+// Balances by workspace id, then outbox rows by message id, then messages, then
+// the config row. A balance row is also the lock of its workspace: message ids
+// are drawn while it is held, so that they grow in commit order within a
+// workspace, and removing an account waits for the acceptances before it.
+//
+// # Early receipts
+//
+// A receipt can overtake the settlement of its message: the acknowledgement was
+// lost, or it is still on its way through the queue. Receipts for ids that no
+// sent message has are therefore kept in early_receipts. A settlement looks
+// there: a receipt proves that the message was sent, so a message that would
+// fail becomes sent instead, and the kept receipts are applied at once.
+package sqlstore

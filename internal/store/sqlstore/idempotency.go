@@ -1,0 +1,101 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+)
+
+// idemKey is an Idempotency-Key of a workspace.
+type idemKey struct {
+	workspaceID int64
+	key         string
+}
+
+// usedKey says what a key was used for.
+type usedKey struct {
+	hash  [32]byte
+	at    time.Time
+	first store.Accepted
+	job   *job // the user is in this batch; nil = it is stored already
+	old   bool // a row of the key is stored
+}
+
+// counts reports whether the key is still remembered at now.
+func (k *usedKey) counts(now time.Time) bool {
+	return now.Sub(k.at) < store.IdempotencyWindow
+}
+
+var selectUsedKeys = newMulti(`SELECT i.workspace_id, i.key, i.body_hash, i.at, m.id, m.uid, m.chat_id FROM (VALUES `,
+	`) AS v CROSS JOIN idempotency i JOIN messages m ON m.id = i.message_id
+	WHERE i.workspace_id = v.column1 AND i.key = v.column2`, "BIGINT", "TEXT")
+
+// usedKeys finds the stored uses of the keys of jobs.
+func (t *tx) usedKeys(ctx context.Context, jobs []*job) (map[idemKey]*usedKey, error) {
+	var args []any
+	for _, j := range jobs {
+		if j.accept.Idem != nil {
+			args = append(args, j.accept.WorkspaceID, j.accept.Idem.Key)
+		}
+	}
+	used := make(map[idemKey]*usedKey, len(args)/2)
+	err := t.eachAll(ctx, selectUsedKeys, args, func(r *sql.Rows) error {
+		var k idemKey
+		u := &usedKey{old: true}
+		var hash []byte
+		if err := r.Scan(&k.workspaceID, &k.key, &hash, millis{&u.at}, &u.first.MessageID, &u.first.UID, &u.first.ChatID); err != nil {
+			return err
+		}
+		if copy(u.hash[:], hash) != len(u.hash) {
+			return fmt.Errorf("the body hash of message %d has %d bytes", u.first.MessageID, len(hash))
+		}
+		used[k] = u
+		return nil
+	})
+	return used, err
+}
+
+var upsertKeys = newInsert(`idempotency (message_id, workspace_id, key, body_hash, at)`,
+	` ON CONFLICT (workspace_id, key) DO UPDATE SET message_id = excluded.message_id,
+	body_hash = excluded.body_hash, at = excluded.at`)
+
+// keepKeys stores the keys that jobs of this batch used. A key that was
+// forgotten is overwritten.
+func (t *tx) keepKeys(ctx context.Context, keys map[idemKey]*usedKey) error {
+	var args []any
+	for k, u := range keys {
+		if u.job != nil {
+			args = append(args, u.first.MessageID, k.workspaceID, k.key, u.hash[:], u.at.UnixMilli())
+		}
+	}
+	return t.execAll(ctx, upsertKeys, args)
+}
+
+// Prune implements store.Settings. It deletes in small transactions, the oldest
+// first, so that acceptances hardly wait.
+func (s *Store) Prune(ctx context.Context, now time.Time) error {
+	cutoff := now.Add(-store.IdempotencyWindow).UnixMilli()
+	for {
+		var n int64
+		err := s.write(ctx, "prune", func(ctx context.Context, t *tx) (err error) {
+			n, err = t.exec(ctx, `DELETE FROM idempotency WHERE message_id IN (
+				SELECT message_id FROM (SELECT message_id, at FROM idempotency ORDER BY message_id LIMIT 500) AS oldest
+				WHERE at <= $1)`, cutoff)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	return s.write(ctx, "prune", func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `DELETE FROM early_receipts WHERE coalesce(delivered_at, read_at) < $1`,
+			now.Add(-earlyReceiptWindow).UnixMilli())
+		return err
+	})
+}

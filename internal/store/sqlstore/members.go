@@ -1,0 +1,143 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+const memberColumns = `mb.id, mb.workspace_id, mb.email, mb.display_name, mb.role, mb.created_at, mb.removed_at`
+
+func memberFields(m *tideline.Member) []any {
+	return []any{&m.ID, &m.WorkspaceID, &m.Email, &m.DisplayName, &m.Role, millis{&m.CreatedAt}, millis{&m.RemovedAt}}
+}
+
+// AddMember implements store.Members.
+func (s *Store) AddMember(ctx context.Context, m tideline.Member) (tideline.Member, error) {
+	var added tideline.Member
+	err := s.write(ctx, "add member", func(ctx context.Context, t *tx) (err error) {
+		if added, err = t.addMember(ctx, m); err != nil {
+			return err
+		}
+		return t.bump(ctx)
+	})
+	return added, err
+}
+
+// addMember inserts m as a present member.
+func (t *tx) addMember(ctx context.Context, m tideline.Member) (tideline.Member, error) {
+	var workspace int64
+	err := t.one(ctx, `SELECT id FROM workspaces WHERE id = $1`, []any{m.WorkspaceID}, &workspace)
+	if err != nil {
+		return tideline.Member{}, missing(err, "workspace")
+	}
+	m.CreatedAt, m.RemovedAt = m.CreatedAt.UTC().Truncate(time.Millisecond), time.Time{}
+	err = t.one(ctx, `INSERT INTO members (workspace_id, email, display_name, role, created_at)
+		VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+		[]any{m.WorkspaceID, m.Email, m.DisplayName, string(m.Role), m.CreatedAt.UnixMilli()}, &m.ID)
+	if isUnique(err) {
+		return tideline.Member{}, tideline.Errorf(tideline.CodeConflict,
+			"the workspace has a member with this e-mail address, or an owner, already")
+	}
+	return m, err
+}
+
+// ListMembers implements store.Members.
+func (s *Store) ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error) {
+	var members []tideline.Member
+	err := s.reader().each(ctx, `SELECT `+memberColumns+` FROM members mb
+		WHERE mb.workspace_id = $1 AND mb.removed_at IS NULL ORDER BY mb.id`, []any{workspaceID}, func(r *sql.Rows) error {
+		var m tideline.Member
+		err := r.Scan(memberFields(&m)...)
+		members = append(members, m)
+		return err
+	})
+	return members, failed("list members", err)
+}
+
+// SetMemberRole implements store.Members. A second owner is a conflict.
+func (s *Store) SetMemberRole(ctx context.Context, workspaceID, memberID int64, role tideline.Role) error {
+	return s.write(ctx, "set member role", func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `UPDATE members SET role = $1 WHERE workspace_id = $2 AND id = $3 AND removed_at IS NULL`,
+			string(role), workspaceID, memberID)
+		if isUnique(err) {
+			return tideline.Errorf(tideline.CodeConflict, "the workspace has an owner already")
+		}
+		if err := mustChange(n, err, "member"); err != nil {
+			return err
+		}
+		return t.bump(ctx)
+	})
+}
+
+// RemoveMember implements store.Members.
+func (s *Store) RemoveMember(ctx context.Context, workspaceID, memberID int64, at time.Time) error {
+	return s.write(ctx, "remove member", func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `UPDATE members SET removed_at = $1 WHERE workspace_id = $2 AND id = $3 AND removed_at IS NULL`,
+			at.UnixMilli(), workspaceID, memberID)
+		if err := mustChange(n, err, "member"); err != nil {
+			return err
+		}
+		return t.bump(ctx)
+	})
+}
+
+const tokenColumns = `tk.id, tk.workspace_id, tk.member_id, tk.name, tk.prefix, tk.created_at, tk.expires_at, tk.revoked_at`
+
+func tokenFields(k *tideline.Token) []any {
+	return []any{&k.ID, &k.WorkspaceID, &k.MemberID, &k.Name, &k.Prefix, millis{&k.CreatedAt}, millis{&k.ExpiresAt}, millis{&k.RevokedAt}}
+}
+
+// CreateToken implements store.Tokens: not_found when the workspace has no such
+// present member.
+func (s *Store) CreateToken(ctx context.Context, k tideline.Token, hash [32]byte) (tideline.Token, error) {
+	k.CreatedAt = k.CreatedAt.UTC().Truncate(time.Millisecond)
+	if !k.ExpiresAt.IsZero() {
+		k.ExpiresAt = k.ExpiresAt.UTC().Truncate(time.Millisecond)
+	}
+	k.RevokedAt = time.Time{}
+	err := s.write(ctx, "create token", func(ctx context.Context, t *tx) error {
+		err := t.one(ctx, `INSERT INTO tokens (workspace_id, member_id, name, prefix, hash, created_at, expires_at)
+			SELECT mb.workspace_id, mb.id, $1, $2, $3, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM members mb
+			WHERE mb.id = $6 AND mb.workspace_id = $7 AND mb.removed_at IS NULL RETURNING id`,
+			[]any{k.Name, k.Prefix, hash[:], k.CreatedAt.UnixMilli(), toMillis(k.ExpiresAt), k.MemberID, k.WorkspaceID}, &k.ID)
+		if isUnique(err) {
+			return tideline.Errorf(tideline.CodeConflict, "this token exists already")
+		}
+		if err != nil {
+			return missing(err, "member")
+		}
+		return t.bump(ctx)
+	})
+	if err != nil {
+		return tideline.Token{}, err
+	}
+	return k, nil
+}
+
+// ListTokens implements store.Tokens.
+func (s *Store) ListTokens(ctx context.Context, workspaceID int64) ([]tideline.Token, error) {
+	var tokens []tideline.Token
+	err := s.reader().each(ctx, `SELECT `+tokenColumns+` FROM tokens tk WHERE tk.workspace_id = $1 ORDER BY tk.id`,
+		[]any{workspaceID}, func(r *sql.Rows) error {
+			var k tideline.Token
+			err := r.Scan(tokenFields(&k)...)
+			tokens = append(tokens, k)
+			return err
+		})
+	return tokens, failed("list tokens", err)
+}
+
+// RevokeToken implements store.Tokens.
+func (s *Store) RevokeToken(ctx context.Context, workspaceID, tokenID int64, at time.Time) error {
+	return s.write(ctx, "revoke token", func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `UPDATE tokens SET revoked_at = coalesce(revoked_at, $1) WHERE workspace_id = $2 AND id = $3`,
+			at.UnixMilli(), workspaceID, tokenID)
+		if err := mustChange(n, err, "token"); err != nil {
+			return err
+		}
+		return t.bump(ctx)
+	})
+}

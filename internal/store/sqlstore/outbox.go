@@ -1,0 +1,156 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// Backlog implements store.Outbox.
+func (s *Store) Backlog(ctx context.Context, fn func(store.Queued) error) error {
+	// In pieces, so that a slow fn holds no snapshot of the database open.
+	const piece = 5000
+	var after int64
+	for {
+		batch := make([]store.Queued, 0, piece)
+		err := s.reader().each(ctx, `SELECT message_id, account_id, gap_ms FROM outbox
+			WHERE message_id > $1 ORDER BY message_id LIMIT $2`, []any{after, piece}, func(r *sql.Rows) error {
+			var q store.Queued
+			var gap int64
+			err := r.Scan(&q.MessageID, &q.AccountID, &gap)
+			q.Gap = time.Duration(gap) * time.Millisecond
+			batch = append(batch, q)
+			return err
+		})
+		if err != nil {
+			return failed("backlog", err)
+		}
+		for _, q := range batch {
+			if err := fn(q); err != nil {
+				return err
+			}
+			after = q.MessageID
+		}
+		if len(batch) < piece {
+			return nil
+		}
+	}
+}
+
+// Lanes implements store.Outbox.
+func (s *Store) Lanes(ctx context.Context, fn func(store.Lane) error) error {
+	var lanes []store.Lane
+	err := s.reader().each(ctx, `SELECT account_id, at FROM lanes ORDER BY account_id`, nil, func(r *sql.Rows) error {
+		var l store.Lane
+		err := r.Scan(&l.AccountID, millis{&l.At})
+		lanes = append(lanes, l)
+		return err
+	})
+	if err != nil {
+		return failed("lanes", err)
+	}
+	for _, l := range lanes {
+		if err := fn(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Outgoing implements store.Outbox.
+func (s *Store) Outgoing(ctx context.Context, messageID int64) (store.Outgoing, error) {
+	var out store.Outgoing
+	var file scannedFile
+	fields := append(messageFields(&out.Message), chatFields(&out.Chat)...)
+	fields = append(fields, accountFields(&out.Account)...)
+	fields = append(fields, file.fields()...)
+	err := s.reader().one(ctx, `SELECT `+messageColumns+`, `+chatColumns+`, `+accountColumns+`, `+fileColumns+`
+		FROM outbox o
+		JOIN messages m ON m.id = o.message_id
+		JOIN chats c ON c.id = m.chat_id
+		JOIN accounts a ON a.id = m.account_id
+		LEFT JOIN files f ON f.id = m.file_id
+		WHERE o.message_id = $1`, []any{messageID}, fields...)
+	if err != nil {
+		return store.Outgoing{}, failed("outgoing", missing(err, "queued message"))
+	}
+	out.File = file.orNil()
+	return out, nil
+}
+
+// PlaceOf implements store.Messages. It reads the queue from its oldest message
+// to the one asked for, which is what an append-only queue costs on SQLite.
+func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (store.Place, error) {
+	var p store.Place
+	err := s.read(ctx, func(t *tx) error {
+		var accountID int64
+		err := t.one(ctx, `SELECT o.account_id FROM outbox o JOIN messages m ON m.id = o.message_id
+			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID)
+		if err != nil {
+			return err
+		}
+		var head, gaps int64
+		if err := t.one(ctx, `SELECT count(*), min(message_id), CAST(sum(gap_ms) AS BIGINT) FROM outbox
+			WHERE account_id = $1 AND message_id <= $2`, []any{accountID, messageID}, &p.Position, &head, &gaps); err != nil {
+			return err
+		}
+		p.Position-- // itself
+		var clock, accepted time.Time
+		var headGap int64
+		if err := t.one(ctx, `SELECT l.at, m.accepted_at, o.gap_ms FROM outbox o JOIN messages m ON m.id = o.message_id
+			LEFT JOIN lanes l ON l.account_id = o.account_id WHERE o.message_id = $1`, []any{head},
+			millis{&clock}, millis{&accepted}, &headGap); err != nil {
+			return err
+		}
+		switch {
+		case !clock.IsZero():
+			p.Expected = clock.Add(time.Duration(gaps) * time.Millisecond)
+		case p.Position > 0:
+			// The lane never sent: its first message goes out without a gap, as soon
+			// as it was accepted.
+			p.Expected = accepted.Add(time.Duration(gaps-headGap) * time.Millisecond)
+		}
+		return nil
+	})
+	return p, failed("place of", missing(err, "queued message"))
+}
+
+// QueueLength implements store.Messages.
+func (s *Store) QueueLength(ctx context.Context, workspaceID int64) (int64, error) {
+	var n int64
+	err := s.reader().one(ctx, `SELECT count(*) FROM outbox o JOIN accounts a ON a.id = o.account_id
+		WHERE a.workspace_id = $1`, []any{workspaceID}, &n)
+	return n, failed("queue length", err)
+}
+
+// failQueued ends every queued message of an account with reason. Receipts that
+// came early turn a message that was sent after all into a sent one.
+func (t *tx) failQueued(ctx context.Context, bs *balances, accountID int64, reason tideline.Reason, at time.Time) error {
+	var queued []queuedMessage
+	var keys []any
+	err := t.each(ctx, `SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id
+		FROM outbox o JOIN messages m ON m.id = o.message_id
+		WHERE o.account_id = $1 ORDER BY o.message_id`+t.forUpdate("o"), []any{accountID}, func(r *sql.Rows) error {
+		var q queuedMessage
+		err := r.Scan(&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID})
+		queued = append(queued, q)
+		keys = append(keys, q.accountID, q.whatsAppID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	early, err := t.findEarly(ctx, keys)
+	if err != nil {
+		return err
+	}
+	endings := make([]ending, len(queued))
+	for i, q := range queued {
+		endings[i] = ending{m: q, status: tideline.StatusFailed, reason: reason, at: at,
+			early: early[receiptKey{q.accountID, q.whatsAppID}]}
+	}
+	return t.end(ctx, bs, endings)
+}

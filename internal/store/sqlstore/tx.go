@@ -1,0 +1,251 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// querier is what *sql.DB, *sql.Conn and *sql.Tx have in common.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// tx is what the functions that read and write run their SQL in: a running
+// transaction, or the pool when a single statement is all there is.
+type tx struct {
+	d dialect
+	q querier
+	// prepared keeps statements for as long as their connection; nil where the
+	// driver does that by itself (pgx) or the connection changes (readers).
+	prepared map[string]*sql.Stmt
+}
+
+// exec runs a statement and gives the number of rows it changed.
+func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	var res sql.Result
+	stmt, err := t.statement(ctx, query)
+	switch {
+	case err != nil:
+		return 0, err
+	case stmt != nil:
+		res, err = stmt.ExecContext(ctx, args...)
+	default:
+		res, err = t.q.ExecContext(ctx, query, args...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// each runs a query and calls scan for every row.
+func (t *tx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	var rows *sql.Rows
+	stmt, err := t.statement(ctx, query)
+	switch {
+	case err != nil:
+		return err
+	case stmt != nil:
+		rows, err = stmt.QueryContext(ctx, args...)
+	default:
+		rows, err = t.q.QueryContext(ctx, query, args...)
+	}
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// one reads the first row into dest; sql.ErrNoRows when there is none.
+func (t *tx) one(ctx context.Context, query string, args []any, dest ...any) error {
+	found := false
+	err := t.each(ctx, query, args, func(r *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return r.Scan(dest...)
+	})
+	if err == nil && !found {
+		return sql.ErrNoRows
+	}
+	return err
+}
+
+// statement gives the prepared form of query, or nil when this tx keeps none.
+func (t *tx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if t.prepared == nil {
+		return nil, nil
+	}
+	if stmt, ok := t.prepared[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.q.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	t.prepared[query] = stmt
+	return stmt, nil
+}
+
+// forUpdate gives the clause that locks the rows of a query until the end of
+// the transaction. SQLite needs none: there is only one writer.
+func (t *tx) forUpdate(of string) string {
+	if t.d == dialectSQLite {
+		return ""
+	}
+	return " FOR UPDATE OF " + of
+}
+
+// draw gives n new, growing ids for a table. On SQLite they are free for this
+// transaction only, and the rows must be inserted in it; AUTOINCREMENT then
+// keeps them from being used again even after the rows are deleted.
+func (t *tx) draw(ctx context.Context, table string, n int) ([]int64, error) {
+	ids := make([]int64, 0, n)
+	if n == 0 {
+		return ids, nil
+	}
+	if t.d == dialectPostgres {
+		err := t.each(ctx, `SELECT nextval(CAST($1 AS TEXT)::regclass) FROM generate_series(1, CAST($2 AS BIGINT))`,
+			[]any{table + "_id_seq", n}, func(r *sql.Rows) error {
+				var id int64
+				err := r.Scan(&id)
+				ids = append(ids, id)
+				return err
+			})
+		return ids, err
+	}
+	var last int64
+	err := t.one(ctx, `SELECT seq FROM sqlite_sequence WHERE name = $1`, []any{table}, &last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	for i := range n {
+		ids = append(ids, last+int64(i)+1)
+	}
+	return ids, nil
+}
+
+// savepoint runs fn so that, when it fails, only what fn did is undone.
+func (t *tx) savepoint(ctx context.Context, fn func() error) error {
+	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
+		return err
+	}
+	err := fn()
+	if err != nil {
+		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
+			return errors.Join(err, undo)
+		}
+	}
+	if _, release := t.exec(ctx, `RELEASE SAVEPOINT item`); release != nil {
+		return errors.Join(err, release)
+	}
+	return err
+}
+
+// configVersion reads the configuration version.
+func (t *tx) configVersion(ctx context.Context) (int64, error) {
+	var version int64
+	err := t.one(ctx, `SELECT version FROM config WHERE id = 1`, nil, &version)
+	return version, err
+}
+
+// bump notes that workspaces, plans, members, tokens or accounts changed. It
+// is the last statement of its transaction, because its row is everybody's.
+func (t *tx) bump(ctx context.Context) error {
+	_, err := t.exec(ctx, `UPDATE config SET version = version + 1 WHERE id = 1`)
+	return err
+}
+
+// missing turns sql.ErrNoRows into a not_found about what.
+func missing(err error, what string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return notFound(what)
+	}
+	return err
+}
+
+// mustChange gives a not_found about what when a statement changed no row.
+func mustChange(n int64, err error, what string) error {
+	if err == nil && n == 0 {
+		return notFound(what)
+	}
+	return err
+}
+
+func notFound(what string) error {
+	return tideline.Errorf(tideline.CodeNotFound, "%s not found", what)
+}
+
+// failed names the call that err came from, unless err is an outcome that the
+// caller can show.
+func failed(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*tideline.Error](err); ok {
+		return err
+	}
+	return fmt.Errorf("sqlstore: %s: %w", call, err)
+}
+
+// toMillis gives the stored form of a time: NULL for the zero time.
+func toMillis(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// millis reads a stored time.
+type millis struct{ t *time.Time }
+
+// Scan implements sql.Scanner.
+func (m millis) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*m.t = time.Time{}
+	case int64:
+		*m.t = time.UnixMilli(v).UTC()
+	default:
+		return fmt.Errorf("a time is stored as %T", src)
+	}
+	return nil
+}
+
+// orNull gives NULL for 0, the id of nothing.
+func orNull(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
+}
+
+// orZero reads an id that may be NULL.
+type orZero struct{ id *int64 }
+
+// Scan implements sql.Scanner.
+func (o orZero) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*o.id = 0
+	case int64:
+		*o.id = v
+	default:
+		return fmt.Errorf("an id is stored as %T", src)
+	}
+	return nil
+}
