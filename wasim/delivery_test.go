@@ -1,0 +1,395 @@
+package wasim_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tidelinehq/tideline/wasim"
+)
+
+func TestUnregisteredNumbersHaveNoAccount(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	const gone = "+14840000066"
+	addPhone(t, srv, wasim.PhoneOptions{Number: gone, Unregistered: true})
+	c := paired(t, srv, business)
+	for _, number := range []string{gone, "+14840000067"} {
+		_, err := c.SendMessage(timeout(t), jid(number), &waE2E.Message{Conversation: proto.String("anyone?")})
+		if err == nil || !strings.Contains(err.Error(), "no LID found") {
+			t.Errorf("send to %s: %v", number, err)
+		}
+	}
+	list, err := c.IsOnWhatsApp(timeout(t), []string{ana, gone, "+14840000067"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]bool{}
+	for _, r := range list {
+		in[r.Query] = r.IsIn
+		if r.IsIn && (r.PhoneNumber != jid(ana) || r.JID != phone(t, srv, ana).LID()) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(in) != 3 || !in[ana] || in[gone] || in["+14840000067"] {
+		t.Errorf("lookup answered %v", in)
+	}
+	if _, err = phone(t, srv, ana).Send(timeout(t), gone, "hello?"); !errors.Is(err, wasim.ErrNotRegistered) {
+		t.Errorf("phone to unregistered number: %v", err)
+	}
+}
+
+func TestPhoneSettingsDecideReceipts(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	addPhone(t, srv, wasim.PhoneOptions{Number: ana, NoRead: true})
+	addPhone(t, srv, wasim.PhoneOptions{Number: bruno, NoDeliver: true})
+	c := paired(t, srv, business)
+	silent := c.sendText(bruno, "to bruno")
+	await(t, phone(t, srv, bruno), hasText("to bruno"))
+	unread := c.sendText(ana, "to ana")
+	c.receipt(0, unread.ID, types.ReceiptTypeDelivered)
+	// Receipts leave in order, so a later round shows that the others never came.
+	addPhone(t, srv, wasim.PhoneOptions{Number: ana})
+	read := c.sendText(ana, "again")
+	c.receipt(0, read.ID, types.ReceiptTypeRead)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.log {
+		if r, ok := e.(*events.Receipt); ok && (r.MessageIDs[0] == silent.ID || r.MessageIDs[0] == unread.ID && r.Type == types.ReceiptTypeRead) {
+			t.Errorf("receipt %+v", r)
+		}
+	}
+}
+
+func TestOfflineCompanionGetsEverythingAtLogin(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	sent := c.sendText(ana, "before")
+	c.receipt(0, sent.ID, types.ReceiptTypeRead)
+	c.Disconnect()
+	for _, text := range []string{"one", "two", "three"} {
+		if _, err := phone(t, srv, ana).Send(timeout(t), business, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	skip := c.mark()
+	if err := c.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one", "two", "three"} {
+		c.text(skip, text)
+	}
+	if e := event[*events.OfflineSyncCompleted](c, skip, nil); e.Count < 3 {
+		t.Errorf("%d offline stanzas", e.Count)
+	}
+	event[*events.Connected](c, skip, nil)
+
+	// Acknowledged, they don't come again.
+	waitQueue(t, srv, c)
+	c.Disconnect()
+	skip = c.mark()
+	if err := c.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	if e := event[*events.OfflineSyncCompleted](c, skip, nil); e.Count != 0 {
+		t.Errorf("%d stanzas came again", e.Count)
+	}
+}
+
+// waitQueue returns once the server has processed all acknowledgements that the client has sent: the
+// answer to a request comes after them.
+func waitQueue(t *testing.T, _ *wasim.Server, c *testClient) {
+	t.Helper()
+	if _, err := c.TryFetchPrivacySettings(timeout(t), true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefusedMessageIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	for _, code := range []int{463, 479, 400} {
+		fault(t, srv, wasim.Fault{Kind: wasim.FaultRefuse, Number: ana, Code: code, Count: 1})
+		_, err := c.SendMessage(timeout(t), jid(ana), &waE2E.Message{Conversation: proto.String("refused")})
+		if !errors.Is(err, whatsmeow.ErrServerReturnedError) || !strings.HasSuffix(err.Error(), " "+strconv.Itoa(code)) {
+			t.Errorf("code %d: %v", code, err)
+		}
+	}
+	c.sendText(ana, "accepted")
+	await(t, phone(t, srv, ana), hasText("accepted"))
+	all, err := phone(t, srv, ana).Messages()
+	if err != nil || len(all) != 1 {
+		t.Errorf("phone has %+v, %v", all, err)
+	}
+}
+
+func TestResendAfterLostAckIsOneMessageWithTwoAttempts(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultDropAck, Number: business, Count: 1})
+	extra := whatsmeow.SendRequestExtra{ID: "TIDELINE1", Timeout: 300 * time.Millisecond}
+	msg := &waE2E.Message{Conversation: proto.String("once")}
+	if _, err := c.SendMessage(timeout(t), jid(ana), msg, extra); !errors.Is(err, whatsmeow.ErrMessageTimedOut) {
+		t.Fatalf("first attempt: %v", err)
+	}
+	await(t, phone(t, srv, ana), func(r wasim.Received) bool { return r.ID == extra.ID && r.Attempts == 1 })
+	extra.Timeout = 0
+	if _, err := c.SendMessage(timeout(t), jid(ana), msg, extra); err != nil {
+		t.Fatal(err)
+	}
+	await(t, phone(t, srv, ana), func(r wasim.Received) bool { return r.ID == extra.ID && r.Attempts == 2 })
+	all, err := phone(t, srv, ana).Messages()
+	if err != nil || len(all) != 1 {
+		t.Errorf("phone has %+v, %v", all, err)
+	}
+	if s := srv.Stats(); s.Retries != 0 || s.Duplicates != 2 { // the recipient's and the own phone's
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestConnectionCutAroundAMessage(t *testing.T) {
+	t.Parallel()
+	for kind, attempts := range map[wasim.FaultKind]int{wasim.FaultCutBeforeAck: 2, wasim.FaultCutOnMessage: 1} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			srv := network(t, wasim.Options{})
+			c := paired(t, srv, business)
+			c.sendText(ana, "warm up")
+			fault(t, srv, wasim.Fault{Kind: kind, Number: ana, Count: 1})
+			// The client reconnects by itself and sends the same frame again.
+			resp := c.sendText(ana, "through")
+			r := await(t, phone(t, srv, ana), func(r wasim.Received) bool { return r.ID == resp.ID && r.Attempts == attempts })
+			if r.Text != "through" {
+				t.Errorf("%+v", r)
+			}
+			c.receipt(0, resp.ID, types.ReceiptTypeRead)
+			if s := srv.Stats(); s.Retries != 0 {
+				t.Errorf("stats %+v", s)
+			}
+		})
+	}
+}
+
+func TestDroppedLostAndDelayedMessages(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	c.sendText(bruno, "warm up")
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultDropMessage, Number: bruno, Count: 1})
+	_, err := c.SendMessage(timeout(t), jid(bruno), &waE2E.Message{Conversation: proto.String("dropped")},
+		whatsmeow.SendRequestExtra{Timeout: 200 * time.Millisecond})
+	if !errors.Is(err, whatsmeow.ErrMessageTimedOut) {
+		t.Errorf("dropped: %v", err)
+	}
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultLoseMessage, Number: bruno, Count: 1})
+	c.sendText(bruno, "lost")
+	f := fault(t, srv, wasim.Fault{Kind: wasim.FaultDelayAck, Delay: 50 * time.Millisecond})
+	c.sendText(bruno, "delayed")
+	srv.ClearFaults(f.ID)
+	if left := srv.Faults(); len(left) != 0 {
+		t.Errorf("faults left: %+v", left)
+	}
+	await(t, phone(t, srv, bruno), hasText("delayed"))
+	all, err := phone(t, srv, bruno).Messages()
+	if err != nil || len(all) != 2 {
+		t.Errorf("phone has %+v, %v", all, err)
+	}
+}
+
+func TestPhoneAsksForARetry(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	c.sendText(ana, "fine")
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultFailDecrypt, Number: ana, Count: 2})
+	resp := c.sendText(ana, "garbled")
+	r := await(t, phone(t, srv, ana), hasText("garbled"))
+	if r.ID != resp.ID || r.Attempts != 1 {
+		t.Errorf("%+v", r)
+	}
+	c.receipt(0, resp.ID, types.ReceiptTypeRead)
+	if s := srv.Stats(); s.Retries != 2 {
+		t.Errorf("stats %+v", s)
+	}
+	c.sendText(ana, "fine again")
+	await(t, phone(t, srv, ana), hasText("fine again"))
+}
+
+func TestClientAsksForARetry(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	if _, err := phone(t, srv, ana).Send(timeout(t), business, "first"); err != nil {
+		t.Fatal(err)
+	}
+	c.text(0, "first")
+	c.sendText(ana, "answer")
+	// The client loses its sessions, as after a restored backup.
+	if err := c.Store.Sessions.DeleteAllSessions(t.Context(), phone(t, srv, ana).LID().User+"_1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := phone(t, srv, ana).Send(timeout(t), business, "second"); err != nil {
+		t.Fatal(err)
+	}
+	event[*events.UndecryptableMessage](c, 0, nil)
+	c.text(0, "second")
+	if _, err := phone(t, srv, ana).Send(timeout(t), business, "third"); err != nil {
+		t.Fatal(err)
+	}
+	c.text(0, "third")
+}
+
+func TestTwoClientsOfOneAccountAndOfTwo(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	first, second := paired(t, srv, business), paired(t, srv, business)
+	other := paired(t, srv, ana)
+
+	first.sendText(ana, "to another account")
+	m := other.text(0, "to another account")
+	if m.Info.Sender.User != first.Store.LID.User || m.Info.Sender.Device != first.Store.LID.Device {
+		t.Errorf("%+v", m.Info)
+	}
+	copied := event(second, 0, func(m *events.Message) bool { return m.Message.GetConversation() == "to another account" })
+	if !copied.Info.IsFromMe || copied.Info.Chat != phone(t, srv, ana).LID() {
+		t.Errorf("copy: %+v", copied.Info)
+	}
+	if err := other.MarkRead(timeout(t), []string{m.Info.ID}, time.Now(), m.Info.Chat, m.Info.Sender); err != nil {
+		t.Fatal(err)
+	}
+	first.receipt(0, m.Info.ID, types.ReceiptTypeRead)
+	second.receipt(0, m.Info.ID, types.ReceiptTypeRead)
+
+	// The phone itself writes: both companions see it as their account's own.
+	if _, err := phone(t, srv, business).Send(timeout(t), bruno, "from the phone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*testClient{first, second} {
+		m := event(c, 0, func(m *events.Message) bool { return m.Message.GetConversation() == "from the phone" })
+		if !m.Info.IsFromMe || m.Info.Chat != phone(t, srv, bruno).LID() {
+			t.Errorf("copy: %+v", m.Info)
+		}
+	}
+}
+
+func TestNewCompanionIsAnnouncedToThoseWhoCacheDevices(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	c.sendText(ana, "to the phone alone")
+	late := paired(t, srv, ana)
+	waitQueue(t, srv, c)
+	c.sendText(ana, "to the companion too")
+	late.text(0, "to the companion too")
+}
+
+func TestClientReceiptsReachThePhone(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{Latency: time.Millisecond})
+	c := paired(t, srv, business)
+	id, err := phone(t, srv, ana).Send(timeout(t), business, "read me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := c.text(0, "read me")
+	if err = c.MarkRead(timeout(t), []string{id}, time.Now(), m.Info.Chat, m.Info.Sender); err != nil {
+		t.Fatal(err)
+	}
+	waitQueue(t, srv, c)
+	types := map[string]bool{}
+	for _, r := range phone(t, srv, ana).Receipts() {
+		if r.MessageID == id && r.From == business {
+			types[r.Type] = true
+		}
+	}
+	if !types["inactive"] || !types["read"] {
+		t.Errorf("receipts %v", types)
+	}
+	resp := c.sendText(ana, "with latency")
+	c.receipt(0, resp.ID, "read")
+}
+
+func TestMessageByNumber(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	p := addPhone(t, srv, wasim.PhoneOptions{Number: ana, AddressByNumber: true})
+	c := paired(t, srv, business)
+	if _, err := p.Send(timeout(t), business, "old style"); err != nil {
+		t.Fatal(err)
+	}
+	m := c.text(0, "old style")
+	if m.Info.Sender != jid(ana) || m.Info.SenderAlt != p.LID() {
+		t.Errorf("%+v", m.Info)
+	}
+	c.sendText(ana, "answer")
+	await(t, p, hasText("answer"))
+}
+
+func TestUnknownRequestIsRefusedAndRecorded(t *testing.T) {
+	t.Parallel()
+	srv, err := wasim.Start(t.Context(), wasim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = srv.Close() })
+	addPhone(t, srv, wasim.PhoneOptions{Number: business})
+	c := paired(t, srv, business)
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	if _, err := c.GetBotListV2(ctx); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("unknown request: %v", err)
+	}
+	list := srv.Unhandled()
+	if len(list) != 1 || !strings.Contains(list[0].Reason, "bot bot") || list[0].Device != *c.Store.ID || list[0].Stanza == "" {
+		t.Errorf("unhandled: %+v", list)
+	}
+}
+
+func TestKnownRequestsAreAnswered(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	ctx := timeout(t)
+	if s, err := c.TryFetchPrivacySettings(ctx, true); err != nil || s.ReadReceipts != types.PrivacySettingAll {
+		t.Errorf("privacy: %+v, %v", s, err)
+	}
+	if _, err := c.GetBlocklist(ctx); err != nil {
+		t.Errorf("blocklist: %v", err)
+	}
+	if _, err := c.GetStatusPrivacy(ctx); err != nil {
+		t.Errorf("status privacy: %v", err)
+	}
+	if err := c.SetDefaultDisappearingTimer(ctx, 24*time.Hour); err != nil {
+		t.Errorf("disappearing timer: %v", err)
+	}
+	if _, err := c.GetProfilePictureInfo(ctx, jid(ana), nil); !errors.Is(err, whatsmeow.ErrProfilePictureNotSet) {
+		t.Errorf("profile picture: %v", err)
+	}
+	info, err := c.GetUserInfo(ctx, []types.JID{jid(ana)})
+	if err != nil || info[jid(ana)].LID != phone(t, srv, ana).LID() || len(info[jid(ana)].Devices) != 1 {
+		t.Errorf("user info: %+v, %v", info, err)
+	}
+	if err := c.SubscribePresence(ctx, jid(ana)); err != nil {
+		t.Errorf("presence: %v", err)
+	}
+	event[*events.Presence](c, 0, nil)
+	if err := c.SendChatPresence(ctx, jid(ana), types.ChatPresenceComposing, types.ChatPresenceMediaText); err != nil {
+		t.Errorf("chat presence: %v", err)
+	}
+	if err := c.SetPassive(ctx, true); err != nil {
+		t.Errorf("passive: %v", err)
+	}
+}
