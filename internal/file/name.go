@@ -63,7 +63,8 @@ func parseType(s string) (string, error) {
 // characters, and not empty.
 func cleanName(name, mimeType string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
-	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	name = strings.ReplaceAll(name, `\`, "/")
+	name = name[strings.LastIndexByte(name, '/')+1:]
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
