@@ -1,0 +1,99 @@
+// Command accounts measures what accounts cost over the real protocol: memory
+// for each that is connected and idle, and processor time for each message from
+// its acceptance to the acknowledgement being stored. The WhatsApp network is
+// the emulator, in a process of its own, so that only Tideline is counted.
+//
+//	go run ./bench/accounts                       # 200 accounts, 5,000 messages
+//	go run ./bench/accounts --accounts 1000 --messages 0 --json
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+type options struct {
+	Accounts int    `help:"Accounts to pair and connect." default:"200"`
+	Messages int    `help:"Messages to send, spread over the accounts." default:"5000"`
+	Contacts int    `help:"Different recipients of each account." default:"5"`
+	Seconds  int    `help:"Give up after so many seconds." default:"300"`
+	Database string `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
+	Profile  string `help:"File for a CPU profile of the sending."`
+	JSON     bool   `name:"json" help:"Print one JSON object."`
+
+	Emulator bool   `hidden:"" help:"Be the WhatsApp network."`
+	Pair     string `hidden:"" help:"Only pair the accounts: with the network that this JSON describes …"`
+	Dir      string `hidden:"" help:"… and with the databases in this folder."`
+}
+
+// result is what was measured. Memory is KiB per account, of the whole process
+// with what it held before it opened its databases taken off.
+type result struct {
+	Accounts         int     `json:"accounts"`
+	PairSeconds      float64 `json:"pair_seconds"`
+	ReconnectSeconds float64 `json:"reconnect_seconds"`
+	RSSPerAccount    float64 `json:"rss_kib_per_account"`
+	HeapPerAccount   float64 `json:"heap_kib_per_account"`
+	BaseRSS          float64 `json:"base_rss_mib"`
+	Goroutines       float64 `json:"goroutines_per_account"`
+	Messages         int     `json:"messages"`
+	MessagesPerSec   float64 `json:"messages_per_second"`
+	CPUPerMessage    float64 `json:"cpu_ms_per_message"`
+	EmulatorCPU      float64 `json:"emulator_cpu_ms_per_message"`
+}
+
+func main() {
+	var o options
+	kong.Parse(&o, kong.Description("Measure memory of idle accounts and processor time per message over the emulated network."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, &o); err != nil {
+		fmt.Fprintln(os.Stderr, "accounts:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) error {
+	if o.Emulator {
+		return emulate(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Seconds)*time.Second)
+	defer cancel()
+	if o.Pair != "" {
+		return pairOnly(ctx, o)
+	}
+	r, err := measure(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		if err := json.MarshalWrite(os.Stdout, map[string]any{"bench": "accounts", "results": r}, jsontext.WithIndent("  "), json.Deterministic(true)); err != nil {
+			return err
+		}
+		fmt.Println()
+		return nil
+	}
+	fmt.Printf("%d accounts over the emulated network, which runs in another process\n", r.Accounts)
+	line := func(name, format string, value float64, goal string) {
+		fmt.Printf("  %-46s %10s   %s\n", name, fmt.Sprintf(format, value), goal)
+	}
+	line("pairing all of them, s", "%.1f", r.PairSeconds, "")
+	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, "")
+	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, "at most 400")
+	line("live heap KiB per connected, idle account", "%.0f", r.HeapPerAccount, "")
+	line("resident MiB before the databases were opened", "%.0f", r.BaseRSS, "")
+	line("goroutines per account", "%.1f", r.Goroutines, "")
+	if r.Messages > 0 {
+		line(fmt.Sprintf("messages/s, %d messages", r.Messages), "%.0f", r.MessagesPerSec, "")
+		line("CPU ms per message, accepted to settled", "%.2f", r.CPUPerMessage, "at most 3")
+		line("CPU ms per message of the emulator", "%.2f", r.EmulatorCPU, "")
+	}
+	return nil
+}
