@@ -206,7 +206,9 @@ func (s *Service) connect(ctx context.Context, e *entry) bool {
 
 // finish stops pairings and notes that nothing is proven any more.
 func (s *Service) finish(ctx context.Context) {
+	s.mu.Lock() // a pairing begins before, and is waited for, or not at all
 	s.stopped.Store(true)
+	s.mu.Unlock()
 	s.stopNow()
 	s.pairings.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)

@@ -42,7 +42,7 @@ func (s *session) handle(evt any) bool {
 	case *events.ClientOutdated:
 		s.refused(tideline.AccountOutdated, "WhatsApp no longer accepts version "+store.GetWAVersion().String()+" of the client; update Tideline")
 	case *events.ConnectFailure:
-		s.c.spawn(s.cli.Disconnect)
+		s.spoil()
 		s.downFor(backoff(0, failureRetry, failureRetry), "WhatsApp refused the login ("+e.Reason.String()+")")
 	case *events.StreamError:
 		s.c.log.Warn("whatsapp ended the stream", "device", s.device, "code", e.Code)
@@ -104,7 +104,7 @@ func (s *session) stalled() {
 // supplanted is told when another program logged in with the same keys. Coming
 // back at once would throw that one out, and so on.
 func (s *session) supplanted() {
-	s.c.spawn(s.cli.Disconnect)
+	s.spoil()
 	s.mu.Lock()
 	pause := backoff(s.replaced, s.c.opts.ReplacedRetry, 20*s.c.opts.ReplacedRetry)
 	s.replaced++
@@ -115,7 +115,7 @@ func (s *session) supplanted() {
 // refused is told when WhatsApp does not let the account in and trying again
 // soon would not help.
 func (s *session) refused(state tideline.AccountState, reason string) {
-	s.c.spawn(s.cli.Disconnect)
+	s.spoil()
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	s.report(state, reason)

@@ -40,6 +40,8 @@ type session struct {
 	cancel context.CancelFunc
 	slot   chan struct{} // holds an element while a message is being sent
 
+	// link is held while a connection is opened or closed.
+	link sync.Mutex
 	// deliver serialises the calls of the handler. It is taken before mu, and
 	// never while mu is held.
 	deliver sync.Mutex
@@ -51,6 +53,7 @@ type session struct {
 	name     string                // push name as last reported
 	closed   bool                  // the session is over: report nothing, connect no more
 	dialing  bool
+	spoilt   bool        // there may be a connection that is of no use; close it
 	timer    *time.Timer // the next connect, when one is planned
 	failures int         // drops and failed connects since the last steady connection
 	replaced int         // how often in a row another program took over
@@ -114,11 +117,40 @@ func (s *session) open() error {
 	case <-s.ctx.Done():
 		return s.ctx.Err()
 	}
+	s.link.Lock()
+	defer s.link.Unlock()
+	s.dispose()
 	err := s.cli.ConnectContext(s.ctx)
 	if errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return nil
 	}
 	return err
+}
+
+// spoil has the connection closed soon, and in any case before the next one is
+// opened. It is for the events after which the library expects the server to
+// close and reports nothing more. Closing waits for the event handlers, so it
+// can't be done from one.
+func (s *session) spoil() {
+	s.mu.Lock()
+	s.spoilt = true
+	s.mu.Unlock()
+	s.c.spawn(func() {
+		s.link.Lock()
+		defer s.link.Unlock()
+		s.dispose()
+	})
+}
+
+// dispose closes a spoilt connection. It is called with link held.
+func (s *session) dispose() {
+	s.mu.Lock()
+	spoilt := s.spoilt
+	s.spoilt = false
+	s.mu.Unlock()
+	if spoilt {
+		s.cli.Disconnect()
+	}
 }
 
 // down notes that there is no connection and plans the next one.

@@ -1,0 +1,127 @@
+package connectortest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+// errStorage is what a recorder answers to receipts that it was told to refuse.
+var errStorage = errors.New("storage is away")
+
+// recorder is a handler that remembers what it was told.
+type recorder struct {
+	mu       sync.Mutex
+	changed  chan struct{}
+	states   []whatsapp.StateEvent
+	receipts []receipt
+	names    map[string]string
+	refuse   int // receipts still to be refused
+	refused  int
+}
+
+type receipt struct {
+	device string
+	id     string
+	status tideline.Status
+	at     time.Time
+}
+
+func newRecorder() *recorder {
+	return &recorder{changed: make(chan struct{}), names: map[string]string{}}
+}
+
+func (r *recorder) note(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *recorder) State(_ context.Context, ev whatsapp.StateEvent) {
+	r.note(func() { r.states = append(r.states, ev) })
+}
+
+func (r *recorder) Name(_ context.Context, device, name string) {
+	r.note(func() { r.names[device] = name })
+}
+
+func (r *recorder) Receipts(_ context.Context, device string, ids []string, status tideline.Status, at time.Time) (err error) {
+	r.note(func() {
+		if r.refuse > 0 {
+			r.refuse--
+			r.refused++
+			err = errStorage
+			return
+		}
+		for _, id := range ids {
+			r.receipts = append(r.receipts, receipt{device, id, status, at})
+		}
+	})
+	return err
+}
+
+// until waits for a condition, which is called with the lock held.
+func (r *recorder) until(ctx context.Context, done func() bool) error {
+	for {
+		r.mu.Lock()
+		ok, changed := done(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// mark gives the number of states reported so far.
+func (r *recorder) mark() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.states)
+}
+
+// since gives the states reported after mark.
+func (r *recorder) since(mark int) []whatsapp.StateEvent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.states[mark:])
+}
+
+// state waits for a state of a device that was reported after mark.
+func (r *recorder) state(ctx context.Context, device string, mark int, want tideline.AccountState) (found whatsapp.StateEvent, err error) {
+	err = r.until(ctx, func() bool {
+		for _, ev := range r.states[mark:] {
+			if ev.DeviceJID == device && ev.State == want {
+				found = ev
+				return true
+			}
+		}
+		return false
+	})
+	return found, err
+}
+
+// receipt waits for a receipt.
+func (r *recorder) receipt(ctx context.Context, device, id string, status tideline.Status) (found receipt, err error) {
+	err = r.until(ctx, func() bool {
+		for _, rc := range r.receipts {
+			if rc.device == device && rc.id == id && rc.status == status {
+				found = rc
+				return true
+			}
+		}
+		return false
+	})
+	return found, err
+}
