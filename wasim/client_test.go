@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,9 @@ const (
 // network is a server with a business phone and two customers.
 func network(t *testing.T, opts wasim.Options) *wasim.Server {
 	t.Helper()
+	if os.Getenv("WASIM_TEST_LOG") != "" {
+		opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	srv, err := wasim.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

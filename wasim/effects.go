@@ -64,14 +64,16 @@ func (e *effects) queue(to *companion, step int, kind, id, typ string, n stanza.
 	if err != nil {
 		panic(err) // stanzas to clients are built here from checked parts
 	}
-	entry := &durable.Entry{Key: ackKey(kind, id, stanza.JID(&n, "from"), typ), Payload: payload}
+	key := ackKey(kind, id, stanza.JID(&n, "from"), stanza.JID(&n, "participant"), typ)
+	entry := &durable.Entry{Key: key, Payload: payload}
 	e.batch.Enqueue(to.key, entry)
 	e.sends = append(e.sends, sends{to, step, entry, n})
 }
 
-// ackKey names a queued stanza the way acknowledgements do: by tag, id, sender and type.
-func ackKey(kind, id string, from types.JID, typ string) string {
-	return strings.Join([]string{kind, id, from.String(), typ}, "|")
+// ackKey names a queued stanza the way acknowledgements do: by tag, id, sender, in groups the member
+// who sent it, and type.
+func ackKey(kind, id string, from, member types.JID, typ string) string {
+	return strings.Join([]string{kind, id, from.String(), member.String(), typ}, "|")
 }
 
 // submit hands the changes to the store. Whoever computed them under a lock submits under it too.

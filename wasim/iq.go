@@ -193,7 +193,7 @@ func (c *conn) handleAck(n *stanza.Node) {
 		typ = ""
 	}
 	var b durable.Batch
-	b.Ack(c.dev.key, ackKey(class, stanza.Str(n, "id"), stanza.JID(n, "to"), typ))
+	b.Ack(c.dev.key, ackKey(class, stanza.Str(n, "id"), stanza.JID(n, "to"), stanza.JID(n, "participant"), typ))
 	c.srv.store.Submit(&b)
 }
 

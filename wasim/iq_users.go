@@ -16,7 +16,7 @@ const answerWithLID = "contact addressing_mode=lid"
 
 // iqUsync answers a lookup of users: whether they exist, their hidden ids and their devices.
 func (c *conn) iqUsync(n *stanza.Node, sync stanza.Node) {
-	query, list := sync.GetChildByTag("query"), sync.GetChildByTag("list")
+	query, list := stanza.Get(sync, "query"), stanza.Get(sync, "list")
 	asked := map[string]bool{}
 	for _, q := range query.GetChildren() {
 		asked[q.Tag] = true
@@ -115,12 +115,12 @@ func (c *conn) deviceList(p *Phone, addr types.JID) stanza.Node {
 // iqUploadKeys stores a companion's prekeys.
 func (c *conn) iqUploadKeys(n *stanza.Node) {
 	registration := stanza.Child(*n, "registration")
-	signed, err := parseKeyNode(n.GetChildByTag("skey"))
+	signed, err := parseKeyNode(stanza.Get(*n, "skey"))
 	if err != nil || len(registration) != 4 || string(stanza.Child(*n, "identity")) != string(c.dev.snapshot().Identity) {
 		c.refuse(n, 406, "not-acceptable")
 		return
 	}
-	list := n.GetChildByTag("list")
+	list := stanza.Get(*n, "list")
 	keys := make([]publicKey, 0, len(list.GetChildren()))
 	for _, child := range list.GetChildren() {
 		k, err := parseKeyNode(child)

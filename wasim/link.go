@@ -223,12 +223,12 @@ func (p *Phone) linkTo(ctx context.Context, c *conn, identity [32]byte, secret [
 		return fmt.Errorf("wasim: the client doesn't answer: %w", ctx.Err())
 	}
 	if stanza.Str(n, "type") == "error" {
-		e := n.GetChildByTag("error")
+		e := stanza.Get(*n, "error")
 		return errors.Join(
 			fmt.Errorf("wasim: the client refused to be linked: %d %s", stanza.Int(&e, "code"), stanza.Str(&e, "text")),
 			p.srv.forget(ctx, d))
 	}
-	if err = signed.Verify(stanza.Bytes(n.GetChildByTag("pair-device-sign", "device-identity"))); err != nil {
+	if err = signed.Verify(stanza.Bytes(stanza.Get(*n, "pair-device-sign", "device-identity"))); err != nil {
 		return errors.Join(fmt.Errorf("wasim: %w", err), p.srv.forget(ctx, d))
 	}
 	if err = p.srv.confirm(d); err != nil {

@@ -41,6 +41,7 @@ type Phone struct {
 	sent     []sentMessage
 	sentSeq  uint64
 	receipts []Receipt
+	appState map[string][][]byte // collection → patches, the first with version 1
 
 	changeMu sync.Mutex
 	change   chan struct{} // closed at the next change of the log

@@ -87,7 +87,7 @@ func (p *Phone) takeLocked(in incoming, e *effects) error {
 		return err
 	}
 	p.deliveredLocked(in, e)
-	if in.copyTo != nil || in.device == nil {
+	if in.copyTo != nil || in.device == nil || in.from == p {
 		return nil
 	}
 	if !p.opts.NoDeliver && !p.opts.NoRead {

@@ -135,7 +135,7 @@ func (c *conn) routeDirect(n *stanza.Node, dest *Phone) []handled {
 	}
 	var done []handled
 	if hasParticipants(n) {
-		list := n.GetChildByTag("participants")
+		list := stanza.Get(*n, "participants")
 		for _, to := range list.GetChildren() {
 			if h, ok := deliver(stanza.JID(&to, "jid"), to.GetChildrenByTag("enc")); ok {
 				done = append(done, h)
@@ -216,7 +216,7 @@ func (c *conn) handleReceipt(n *stanza.Node) {
 	to, id, typ := stanza.JID(n, "to"), stanza.Str(n, "id"), stanza.Str(n, "type")
 	var e effects
 	if typ != "retry" {
-		e.batch.Ack(c.dev.key, ackKey("message", id, to, ""))
+		e.batch.Ack(c.dev.key, ackKey("message", id, to, stanza.JID(n, "participant"), ""))
 	}
 	ids := []string{id}
 	if list, ok := n.GetOptionalChildByTag("list"); ok {

@@ -182,7 +182,7 @@ func pad(b []byte) []byte {
 // repeat sends a message again to a companion that could not decrypt it, under a new session.
 func (p *Phone) repeat(ctx context.Context, d *companion, receipt *stanza.Node) error {
 	id := stanza.Str(receipt, "id")
-	retry := receipt.GetChildByTag("retry")
+	retry := stanza.Get(*receipt, "retry")
 	var e effects
 	p.mu.Lock()
 	err := p.repeatLocked(&e, d, id, max(1, stanza.Int(&retry, "count")), receipt)
@@ -232,7 +232,7 @@ func (d *companion) keysFor(receipt *stanza.Node, e *effects) (rec companionReco
 		return rec, oneTime, nil
 	}
 	rec = d.snapshot()
-	if rec.Signed, err = parseKeyNode(keys.GetChildByTag("skey")); err != nil {
+	if rec.Signed, err = parseKeyNode(stanza.Get(keys, "skey")); err != nil {
 		return rec, nil, err
 	}
 	if node, ok := keys.GetOptionalChildByTag("key"); ok {

@@ -39,7 +39,6 @@ type Server struct {
 	http     *http.Server
 	ctx      context.Context // ends when the server closes
 	cancel   context.CancelFunc
-	detach   func() bool // unhooks the context of Start
 	closing  sync.Once
 	closeErr error
 	tasks    taskGroup
@@ -59,8 +58,8 @@ type counters struct {
 // processSeed is the authority that servers without a seed of their own share.
 var processSeed = sync.OnceValue(noise.NewSeed)
 
-// Start opens the network and returns once clients can connect. It runs until [Server.Close] is
-// called or ctx ends.
+// Start opens the network and returns once clients can connect. ctx bounds the start alone; the server
+// runs until [Server.Close] is called.
 func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 	addr, err := opts.listenAddr()
 	if err != nil {
@@ -110,7 +109,6 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 			s.log.Error("http server stopped", "error", err)
 		}
 	})
-	s.detach = context.AfterFunc(ctx, func() { _ = s.Close() })
 	s.log.Info("whatsapp emulator started", "addr", s.Addr())
 	return s, nil
 }
@@ -188,7 +186,6 @@ func (s *Server) release() error {
 // Clients notice a lost connection, not a log-out.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
-		s.detach()
 		s.cancel()
 		s.closeErr = s.http.Close()
 		s.mu.RLock()

@@ -53,6 +53,7 @@ func (s *Server) load(ctx context.Context) error {
 			p.sentSeq = m.Seq
 			return nil
 		}},
+		{bucketAppState, func(p *Phone, rest string, value []byte) error { return p.loadPatch(rest, value) }},
 	}
 	if err := s.store.Load(ctx, bucketPhone, s.loadPhone); err != nil {
 		return err

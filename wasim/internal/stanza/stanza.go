@@ -92,7 +92,17 @@ func Bytes(n Node) []byte {
 }
 
 // Child returns the content of the first child with the given tag.
-func Child(n Node, tag string) []byte { return Bytes(n.GetChildByTag(tag)) }
+func Child(n Node, tag string) []byte { return Bytes(Get(n, tag)) }
+
+// Get follows tags down a stanza's children and returns the node they lead to, or an empty node.
+// (The method GetChildByTag returns the parent when a child is missing.)
+func Get(n Node, tags ...string) Node {
+	child, ok := n.GetOptionalChildByTag(tags...)
+	if !ok {
+		return Node{}
+	}
+	return child
+}
 
 // Str returns an attribute as text, "" when it is missing.
 func Str(n *Node, key string) string {
