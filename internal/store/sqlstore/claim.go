@@ -13,6 +13,9 @@ import (
 // ErrClaimed says that another process runs the server of a database.
 var ErrClaimed = errors.New("another server works with this database")
 
+// ErrClaimLost says that another process may have got the claim.
+var ErrClaimLost = errors.New("the claim on the database is lost with its connection")
+
 // Claim is the right to run the server of a database. At most one process has
 // it, and it ends with the process, however that ends.
 type Claim struct {
@@ -73,9 +76,9 @@ func TakeClaim(ctx context.Context, o Options, who string, wait time.Duration) (
 	}
 }
 
-// Run returns nil when ctx ends, and an error as soon as the claim is known to
-// be lost: PostgreSQL gives it to another process when its connection breaks,
-// so this process must stop.
+// Run returns nil when ctx ends, and ErrClaimLost as soon as that is known: PostgreSQL
+// gives the claim to another process when its connection breaks, so this
+// process must stop, and finish nothing.
 func (c *Claim) Run(ctx context.Context) error {
 	if c.conn == nil {
 		<-ctx.Done()
@@ -93,7 +96,7 @@ func (c *Claim) Run(ctx context.Context) error {
 		_, err := c.conn.ExecContext(probe, "SELECT 1")
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("sqlstore: the claim on the database is lost with its connection: %w", err)
+			return fmt.Errorf("sqlstore: %w: %w", ErrClaimLost, err)
 		}
 	}
 }

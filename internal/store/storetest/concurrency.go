@@ -109,6 +109,25 @@ var concurrencyTests = map[string]func(*testing.T, *world){
 		w.audit()
 	},
 
+	"SettlingOnceAndAgainRefundsOnce": func(t *testing.T, w *world) {
+		_, failing := w.accept()
+		_, sent := w.accept()
+		stores := []store.Store{w.store, w.another()}
+		together(40, func(i int) {
+			s := store.Settlement{WorkspaceID: w.ws.ID, AccountID: w.acc.ID, MessageID: failing.MessageID, Status: tideline.StatusFailed,
+				Reason: tideline.ReasonRejected, At: w.now}
+			if i%4 == 0 {
+				s.MessageID, s.Status, s.Reason = sent.MessageID, tideline.StatusSent, ""
+			}
+			if err := stores[i%2].Settle(w.ctx(), s); err != nil {
+				t.Error(err)
+			}
+		})
+		same(t, "left", w.balance().Period, tideline.Credits(999))
+		same(t, "entries", len(w.entries()), 4) // grant, two charges, one refund
+		w.audit()
+	},
+
 	"EverythingAtOnceAddsUp": func(t *testing.T, w *world) {
 		other := w.another()
 		second := w.account(w.ws, "+14840000002")

@@ -61,9 +61,18 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 // period's border in any time zone.
 var start = time.Date(2026, 11, 15, 12, 0, 0, 0, time.UTC)
 
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	Helper()
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // world is a store with one workspace, its owner and one connected account.
 type world struct {
-	t      testing.TB
+	t      tester
 	open   Opener
 	store  store.Store
 	ws     tideline.Workspace
@@ -257,7 +266,7 @@ func (w *world) wantCode(err error, code tideline.Code) {
 }
 
 // same fails the test when got differs from want.
-func same(t testing.TB, what string, got, want any) {
+func same(t tester, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
