@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -193,21 +192,13 @@ func describe(f *tideline.File, describe func() (Description, error), sample []b
 func (s *Service) ByUID(ctx context.Context, p *tideline.Principal, uid string) (tideline.File, error) {
 	parsed, err := uuid.Parse(uid)
 	if err != nil {
-		return tideline.File{}, notFound(uid)
+		return tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "File not found: this is not the uid of an upload")
 	}
 	f, err := s.storage.FileByUID(ctx, p.Workspace.ID, parsed.String())
 	if tideline.IsCode(err, tideline.CodeNotFound) {
-		return tideline.File{}, notFound(uid)
+		return tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "File %s not found", parsed)
 	}
 	return f, err
-}
-
-// notFound repeats the uid only as far as a person can use it.
-func notFound(uid string) error {
-	if len(uid) > 64 {
-		uid = strings.ToValidUTF8(uid[:64], "") + "…"
-	}
-	return tideline.Errorf(tideline.CodeNotFound, "File %s not found", uid)
 }
 
 // Open opens a file's bytes; the caller closes them. Errors: not_found when they

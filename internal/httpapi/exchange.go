@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -74,7 +75,7 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // reply answers with JSON.
 func (s *server) reply(x *exchange, status int, v any) {
-	body, err := json.Marshal(v)
+	body, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true)) // a message may repeat what a client wrote
 	if err != nil {
 		// Every answer is made of our own types; one that can't be written is a bug
 		// that the recovery in ServeHTTP reports.

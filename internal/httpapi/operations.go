@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -15,7 +18,7 @@ var _ apigen.ServerInterface = (*server)(nil)
 // GetMessage implements apigen.ServerInterface.
 func (s *server) GetMessage(_ http.ResponseWriter, r *http.Request, uid apigen.MessageUID) {
 	x := of(r)
-	v, err := s.messages.Get(r.Context(), x.principal, uid)
+	v, err := s.message(r.Context(), x.principal, uid)
 	if err != nil {
 		s.fail(x, r, err)
 		return
@@ -30,10 +33,20 @@ func (s *server) GetMessage(_ http.ResponseWriter, r *http.Request, uid apigen.M
 	})
 }
 
+// message finds a message. What can't be a uid is not looked for: it may not even
+// be text that a database takes.
+func (s *server) message(ctx context.Context, p *tideline.Principal, uid string) (store.MessageView, error) {
+	parsed, err := uuid.Parse(uid)
+	if err != nil {
+		return store.MessageView{}, tideline.Errorf(tideline.CodeNotFound, "Message not found: this is not the uid of a message")
+	}
+	return s.messages.Get(ctx, p, parsed.String())
+}
+
 // GetMessageStatusHistory implements apigen.ServerInterface.
 func (s *server) GetMessageStatusHistory(_ http.ResponseWriter, r *http.Request, uid apigen.MessageUID) {
 	x := of(r)
-	v, err := s.messages.Get(r.Context(), x.principal, uid)
+	v, err := s.message(r.Context(), x.principal, uid)
 	if err != nil {
 		s.fail(x, r, err)
 		return
