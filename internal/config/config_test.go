@@ -58,8 +58,7 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 func TestFileSetsOnlySettings(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
-		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is no setting; known are data, database, listen, log-format`,
-		`{"name": "x"}`:            `sets "name"`,
+		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is the name of no flag; those of the server are data, database, json, listen, log-format`,
 		`{"help": true}`:           `sets "help"`,
 		`["listen"]`:               "is not a JSON object",
 		`{} {}`:                    "keep one object",
@@ -69,9 +68,9 @@ func TestFileSetsOnlySettings(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", file, err, want)
 		}
 	}
-	p, err := parse(t, `{"rate-limit": 3}`, "token")
-	if err != nil || p.Serve.RateLimit != 1000 {
-		t.Errorf("another command: %v, rate limit %v; want the default: the file is for serve", err, p.Serve.RateLimit)
+	p, err := parse(t, `{"rate-limit": 3, "name": "x"}`, "token")
+	if err != nil || p.Token.Name != "x" {
+		t.Errorf("another command: %v, name %q; want x", err, p.Token.Name)
 	}
 }
 

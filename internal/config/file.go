@@ -18,10 +18,6 @@ import (
 // DefaultFile is the configuration file in the data folder.
 const DefaultFile = "tideline.json"
 
-// configurable names the command whose flags a file may set besides the common
-// ones. Flags of other commands say what to do once and have no place in a file.
-const configurable = "serve"
-
 // LoadFile reads the configuration file that c names, or the one in its data
 // folder if there is one, and gives what resolves flags from it; nil when there
 // is none.
@@ -59,28 +55,48 @@ func parseFile(path string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// Validate refuses keys that are no settings, so that a misspelt one is noticed.
+// Validate refuses keys that are no flags, so that a misspelt one is noticed.
 func (f *File) Validate(app *kong.Application) error {
 	known := map[string]bool{}
-	for _, node := range append([]*kong.Node{app.Node}, app.Children...) {
-		if node.Type == kong.ApplicationNode || node.Name == configurable {
-			for _, flag := range node.Flags {
-				known[flag.Name] = settable(flag)
-			}
-		}
-	}
+	collect(app.Node, known)
 	for _, key := range slices.Sorted(maps.Keys(f.values)) {
 		if !known[key] {
-			names := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(n string) bool { return !known[n] })
-			return fmt.Errorf("%s sets %q, which is no setting; known are %s", f.path, key, strings.Join(names, ", "))
+			return fmt.Errorf("%s sets %q, which is the name of no flag; those of the server are %s", f.path, key, strings.Join(serverFlags(app), ", "))
 		}
 	}
 	return nil
 }
 
-// Resolve gives the file's value of a flag unless the environment sets it.
-func (f *File) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	if node := parent.Node(); node.Type != kong.ApplicationNode && node.Name != configurable || !settable(flag) {
+// collect notes the names of all flags of a command and those below it.
+func collect(node *kong.Node, names map[string]bool) {
+	for _, flag := range node.Flags {
+		if settable(flag) {
+			names[flag.Name] = true
+		}
+	}
+	for _, child := range node.Children {
+		collect(child, names)
+	}
+}
+
+// serverFlags names what files are mostly for: the common flags and serve's.
+func serverFlags(app *kong.Application) []string {
+	names := map[string]bool{}
+	for _, child := range app.Children {
+		if child.Name == "serve" {
+			collect(child, names)
+		}
+	}
+	for _, flag := range app.Flags {
+		names[flag.Name] = settable(flag)
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(names)), func(n string) bool { return !names[n] })
+}
+
+// Resolve gives the file's value of a flag unless the environment sets it. A key
+// counts for every command that has the flag.
+func (f *File) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if !settable(flag) {
 		return nil, nil
 	}
 	for _, name := range flag.Envs {
@@ -100,5 +116,5 @@ func (f *File) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any
 
 // settable reports whether a file may set the flag.
 func settable(flag *kong.Flag) bool {
-	return flag.Name != "help" && flag.Name != "config" && flag.Name != "json"
+	return flag.Name != "help" && flag.Name != "config"
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/tidelinehq/tideline/internal/operator"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+type accountCmd struct {
+	Pair   accountPairCmd   `cmd:"" help:"Pair a WhatsApp number."`
+	List   accountListCmd   `cmd:"" help:"List the numbers of a workspace and their state."`
+	Logout accountLogoutCmd `cmd:"" help:"Unlink a number at WhatsApp and keep it in the workspace."`
+	Remove accountRemoveCmd `cmd:"" help:"Take a number out of the workspace."`
+}
+
+type accountListCmd struct{}
+
+// Help implements kong.HelpProvider.
+func (accountListCmd) Help() string {
+	return `Lists the workspace's WhatsApp numbers, the most recently connected first: that one sends when a request names none. A number is active only while its connection is proven alive.
+
+    tideline account list`
+}
+
+// Run lists accounts.
+func (accountListCmd) Run(ctx context.Context, a *app) error {
+	return a.with(ctx, func(d *desk) error {
+		accounts, _, err := d.store.AccountsOf(ctx, d.workspace.ID)
+		if err != nil {
+			return err
+		}
+		views := make([]accountJSON, len(accounts))
+		rows := make([][]string, len(accounts))
+		for i, acc := range accounts {
+			views[i] = accountView(acc)
+			rows[i] = []string{string(acc.Phone), acc.Name, string(acc.State), acc.StateReason, stamp(acc.ConnectedOn, d.workspace.Location()), acc.OwnerEmail}
+		}
+		return a.show(views, func(w io.Writer) {
+			if len(rows) == 0 {
+				fmt.Fprintln(w, "No number is paired yet: tideline account pair")
+				return
+			}
+			table(w, []string{"PHONE", "NAME", "STATE", "WHY", "CONNECTED", "PAIRED BY"}, rows)
+		})
+	})
+}
+
+type accountLogoutCmd struct {
+	Account string `arg:"" help:"Its phone number, or its id such as 14840000000@s.whatsapp.net."`
+}
+
+// Help implements kong.HelpProvider.
+func (accountLogoutCmd) Help() string {
+	return `The phone's list of linked devices loses the entry. Chats and messages stay; queued messages wait until the number is paired again or their deadline passes. The server must be running.
+
+    tideline account logout +14840000000`
+}
+
+// Run logs an account out.
+func (c *accountLogoutCmd) Run(ctx context.Context, a *app) error {
+	return a.onAccount(ctx, c.Account, func(o *operator.Client, q operator.AccountRequest, acc tideline.Account) error {
+		if err := o.Logout(ctx, q); err != nil {
+			return err
+		}
+		return a.show(map[string]string{"phone": string(acc.Phone), "state": string(tideline.AccountLoggedOut)}, func(w io.Writer) {
+			fmt.Fprintf(w, "%s is logged out. Pair it again with tideline account pair.\n", acc.Phone)
+		})
+	})
+}
+
+type accountRemoveCmd struct {
+	Account string `arg:"" help:"Its phone number, or its id such as 14840000000@s.whatsapp.net."`
+}
+
+// Help implements kong.HelpProvider.
+func (accountRemoveCmd) Help() string {
+	return `Queued messages of the number fail and their credits come back; the number is unlinked at WhatsApp; nothing that was said is deleted. The server must be running.
+
+    tideline account remove +14840000000`
+}
+
+// Run removes an account.
+func (c *accountRemoveCmd) Run(ctx context.Context, a *app) error {
+	return a.onAccount(ctx, c.Account, func(o *operator.Client, q operator.AccountRequest, acc tideline.Account) error {
+		if err := o.Remove(ctx, q); err != nil {
+			return err
+		}
+		return a.show(map[string]string{"phone": string(acc.Phone), "state": "removed"}, func(w io.Writer) {
+			fmt.Fprintf(w, "%s is removed.\n", acc.Phone)
+		})
+	})
+}
+
+// onAccount finds an account in the database and the server that holds its
+// connection, and calls do.
+func (a *app) onAccount(ctx context.Context, ref string, do func(*operator.Client, operator.AccountRequest, tideline.Account) error) error {
+	o, err := a.operator(ctx)
+	if err != nil {
+		return err
+	}
+	return a.with(ctx, func(d *desk) error {
+		accounts, _, err := d.store.AccountsOf(ctx, d.workspace.ID)
+		if err != nil {
+			return err
+		}
+		acc, ok := findAccount(accounts, ref)
+		if !ok {
+			return tideline.Errorf(tideline.CodeNotFound, "the workspace %s has no account %s: tideline account list shows them", d.workspace.Slug, ref)
+		}
+		return do(o, operator.AccountRequest{WorkspaceID: d.workspace.ID, AccountID: acc.ID}, acc)
+	})
+}
+
+// findAccount finds an account by its phone number in any form, its JID or its
+// number in the database.
+func findAccount(accounts []tideline.Account, ref string) (tideline.Account, bool) {
+	phone, phoneErr := tideline.ParsePhone(ref)
+	id, idErr := strconv.ParseInt(ref, 10, 64)
+	for _, acc := range accounts {
+		if phoneErr == nil && acc.Phone == phone || strings.EqualFold(string(acc.JID), ref) || idErr == nil && acc.ID == id {
+			return acc, true
+		}
+	}
+	return tideline.Account{}, false
+}
+
+// accountJSON is how an account is shown.
+type accountJSON struct {
+	ID          string   `json:"id"`
+	Phone       string   `json:"phone"`
+	Name        string   `json:"account_name"`
+	State       string   `json:"state"`
+	Reason      string   `json:"reason,omitempty"`
+	ConnectedOn jsonTime `json:"connected_on"`
+	Owner       string   `json:"owner_email"`
+	CreatedAt   jsonTime `json:"created_at"`
+}
+
+func accountView(a tideline.Account) accountJSON {
+	return accountJSON{
+		ID: string(a.JID), Phone: string(a.Phone), Name: a.Name, State: string(a.State), Reason: a.StateReason,
+		ConnectedOn: jsonTime{a.ConnectedOn}, Owner: a.OwnerEmail, CreatedAt: jsonTime{a.CreatedAt},
+	}
+}

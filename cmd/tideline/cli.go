@@ -1,0 +1,27 @@
+package main
+
+import "github.com/tidelinehq/tideline/internal/config"
+
+// cli is the command line. Every command is a struct with its flags, a Run
+// method, and a Help method that says what it does, with an example.
+type cli struct {
+	config.Common
+
+	Serve serveCmd `cmd:"" help:"Run the server."`
+
+	Account   accountCmd   `cmd:"" help:"Pair, list, log out and remove WhatsApp accounts."`
+	Token     tokenCmd     `cmd:"" help:"Create, list and revoke API tokens."`
+	Workspace workspaceCmd `cmd:"" help:"Create, list, show and change workspaces."`
+	Member    memberCmd    `cmd:"" help:"Add, list and remove the people in a workspace."`
+	Plan      planCmd      `cmd:"" help:"List and change plans: what a workspace may do."`
+	Template  templateCmd  `cmd:"" help:"Add and list attachment templates."`
+
+	Send    sendCmd    `cmd:"" help:"Send a message through the running server."`
+	Message messageCmd `cmd:"" help:"Look at a message."`
+	Queue   queueCmd   `cmd:"" help:"Show how many messages wait, by workspace."`
+	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
+
+	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
+	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/tidelinehq/tideline/internal/datadir"
+	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+type doctorCmd struct{}
+
+// Help implements kong.HelpProvider.
+func (doctorCmd) Help() string {
+	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, and the state of every account. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
+
+    tideline doctor
+    tideline doctor --json | jq '.checks[] | select(.ok | not)'`
+}
+
+// errUnwell is what the command ends with when a check has failed.
+var errUnwell = errors.New("something is wrong: see what to do above")
+
+// Run checks the installation.
+func (doctorCmd) Run(ctx context.Context, a *app) error {
+	if err := a.config.Check(); err != nil {
+		return err
+	}
+	var e examination
+	if folder, ok := e.folder(a); ok {
+		e.server(ctx, a, folder)
+		e.files(folder)
+	}
+	e.database(ctx, a)
+	v := doctorJSON{OK: true, Checks: e.checks}
+	for _, c := range e.checks {
+		v.OK = v.OK && c.OK
+	}
+	if err := a.show(v, func(w io.Writer) { e.print(w) }); err != nil {
+		return err
+	}
+	if !v.OK {
+		return errUnwell
+	}
+	return nil
+}
+
+// doctorJSON is what doctor prints.
+type doctorJSON struct {
+	OK     bool    `json:"ok"`
+	Checks []check `json:"checks"`
+}
+
+type check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Found  string `json:"found"`
+	Advice string `json:"advice,omitempty"` // what to do; only when not OK
+}
+
+// examination collects checks.
+type examination struct{ checks []check }
+
+func (e *examination) well(name, format string, args ...any) {
+	e.checks = append(e.checks, check{Name: name, OK: true, Found: fmt.Sprintf(format, args...)})
+}
+
+func (e *examination) ill(name, advice, format string, args ...any) {
+	e.checks = append(e.checks, check{Name: name, Found: fmt.Sprintf(format, args...), Advice: advice})
+}
+
+func (e *examination) folder(a *app) (datadir.Folder, bool) {
+	f, err := a.folder()
+	if err != nil {
+		e.ill("data folder", "Name the folder that the server uses with --data, or start a server.", "%s", explain(err))
+		return f, false
+	}
+	if info, err := os.Stat(f.Path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		e.ill("data folder", "Run: chmod 700 "+f.Path, "%s can be read by other users of this machine", f.Path)
+		return f, true
+	}
+	e.well("data folder", "%s, of a %s server", f.Path, f.Kind)
+	return f, true
+}
+
+func (e *examination) server(ctx context.Context, a *app, f datadir.Folder) {
+	locked, err := f.Locked()
+	if err != nil {
+		e.ill("server", "Look at the folder's permissions.", "%v", err)
+		return
+	}
+	if !locked {
+		e.well("server", "not running")
+		return
+	}
+	o, err := a.operator(ctx)
+	if err != nil {
+		e.ill("server", "It may be starting or stopping; otherwise look at its log and restart it.", "a process owns the folder, and does not answer: %s", explain(err))
+		return
+	}
+	s, err := o.Status(ctx)
+	if err != nil {
+		e.ill("server", "Look at its log and restart it.", "it does not answer: %s", explain(err))
+		return
+	}
+	if s.Version != buildVersion() {
+		e.ill("server", "Restart the server, or use its own program for commands.", "it runs version %s, this program is %s", s.Version, buildVersion())
+		return
+	}
+	e.well("server", "process %d at %s, %d messages queued", s.PID, s.URL, s.Queued)
+}
+
+// files tries whether the folder takes a file: a full disk or lost permissions
+// stop uploads first.
+func (e *examination) files(f datadir.Folder) {
+	dir := f.In(blobFolder)
+	tmp, err := os.CreateTemp(f.Path, "doctor.*.tmp")
+	if err == nil {
+		_, err = tmp.WriteString("x")
+		err = errors.Join(err, tmp.Sync(), tmp.Close(), os.Remove(tmp.Name()))
+	}
+	if err == nil {
+		_, err = os.ReadDir(dir)
+	}
+	if err != nil {
+		e.ill("files", "Check the free space of the disk and who owns the folder.", "%s: %v", dir, err)
+		return
+	}
+	e.well("files", "%s can be written", dir)
+}
+
+func (e *examination) database(ctx context.Context, a *app) {
+	const start = "Start the server once, which makes or migrates it; for a PostgreSQL database check that it runs and that --database is right."
+	options := sqlstore.Options{Database: a.config.DatabaseURL(), Logger: slog.New(slog.DiscardHandler), Conns: 2}
+	if !a.config.OnPostgres() {
+		if _, err := os.Stat(options.Database); err != nil {
+			e.ill("database", start, "%v", err)
+			return
+		}
+	}
+	current, known, err := sqlstore.SchemaVersion(ctx, options)
+	switch {
+	case err != nil:
+		e.ill("database", start, "%v", err)
+		return
+	case current < known:
+		e.ill("database", "Restart the server with this program, or stop it and run tideline migrate.", "version %d, this program needs %d", current, known)
+		return
+	case current > known:
+		e.ill("database", "Use the newer program that migrated it.", "version %d, this program knows %d", current, known)
+		return
+	}
+	s, err := sqlstore.Open(ctx, options)
+	if err != nil {
+		e.ill("database", start, "%v", err)
+		return
+	}
+	defer s.Close()
+	e.well("database", "reachable, version %d", current)
+	e.ledger(ctx, s)
+	e.accounts(ctx, s)
+}
+
+func (e *examination) ledger(ctx context.Context, s *sqlstore.Store) {
+	wrong, err := s.AuditLedger(ctx)
+	if err != nil {
+		e.ill("ledger", "Look at the database.", "it can't be read: %v", err)
+		return
+	}
+	if len(wrong) == 0 {
+		e.well("ledger", "every credit is explained")
+	}
+	for _, w := range wrong {
+		e.ill("ledger", "This is a fault in Tideline or in the database: keep a copy of it and report this.", "%s", w)
+	}
+}
+
+func (e *examination) accounts(ctx context.Context, s *sqlstore.Store) {
+	accounts, err := s.AllAccounts(ctx)
+	if err != nil {
+		e.ill("accounts", "Look at the database.", "they can't be read: %v", err)
+		return
+	}
+	if len(accounts) == 0 {
+		e.ill("accounts", "Run: tideline account pair", "no number is paired")
+	}
+	for _, acc := range accounts {
+		name := "account " + string(acc.Phone)
+		found := string(acc.State)
+		if acc.StateReason != "" {
+			found += ": " + acc.StateReason
+		}
+		switch acc.State {
+		case tideline.AccountActive, tideline.AccountConnecting:
+			e.well(name, "%s", found)
+		case tideline.AccountDisconnected:
+			e.well(name, "%s; a running server keeps trying", found)
+		case tideline.AccountLoggedOut:
+			e.ill(name, "Run: tideline account pair", "%s", found)
+		case tideline.AccountBanned:
+			e.ill(name, "Open WhatsApp on the phone to see for how long, and send less and slower afterwards.", "%s", found)
+		case tideline.AccountOutdated:
+			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library.", "%s", found)
+		}
+	}
+}
+
+func (e *examination) print(w io.Writer) {
+	mark := map[bool]string{true: "ok   ", false: "WRONG"}
+	for _, c := range e.checks {
+		fmt.Fprintf(w, "%s  %s: %s\n", mark[c.OK], c.Name, c.Found)
+		if c.Advice != "" {
+			fmt.Fprintf(w, "       %s\n", c.Advice)
+		}
+	}
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidelinehq/tideline/internal/account"
+	"github.com/tidelinehq/tideline/internal/auth"
+	"github.com/tidelinehq/tideline/internal/blob"
+	"github.com/tidelinehq/tideline/internal/config"
+	"github.com/tidelinehq/tideline/internal/datadir"
+	"github.com/tidelinehq/tideline/internal/httpapi"
+	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/operator"
+	"github.com/tidelinehq/tideline/internal/outbox"
+	"github.com/tidelinehq/tideline/internal/sandbox"
+	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/telemetry"
+	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
+	"github.com/tidelinehq/tideline/internal/workspace"
+)
+
+const (
+	// claimWait is how long a server waits for a predecessor that is stopping.
+	claimWait = 15 * time.Second
+	// attemptTimeout bounds an attempt to send; within it the connector bounds an
+	// upload and the wait for WhatsApp's acknowledgement each.
+	attemptTimeout = 6 * time.Minute
+	pruneEvery     = time.Hour
+)
+
+// server is a running Tideline. Its parts are opened by open in the order in
+// which they need each other, and stopped in the opposite one: first no more
+// requests are taken and those in hand are answered, then the outbox finishes
+// what it is sending, then accounts are disconnected, then storage is closed.
+type server struct {
+	common *config.Common
+	serve  *config.Serve
+	log    *slog.Logger
+	stack  *stack
+
+	folder   datadir.Folder
+	listener net.Listener
+	url      string // without a path
+	store    *sqlstore.Store
+	claim    *sqlstore.Claim
+	files    openedFiles
+	world    *sandbox.World // nil in production
+	meow     *meow.Connector
+	outbox   *outbox.Service
+	accounts *account.Service
+	meter    *httpapi.Meter
+	socket   *operator.Socket
+	metrics  *prometheus.Registry
+	probes   *probes
+	handler  http.Handler
+	started  time.Time
+}
+
+// open prepares everything and starts nothing but, in a sandbox, its network.
+// After an error the stack must be taken down too.
+func (s *server) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		s.openFolder, s.listen, s.openStore, s.openNetwork, s.openServices, s.openAPI,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) openFolder(ctx context.Context) (err error) {
+	if s.folder, err = datadir.Create(s.common.Folder(), datadir.KindOf(s.common.Sandbox)); err != nil {
+		return err
+	}
+	release, err := s.folder.Lock(ctx, claimWait)
+	if err != nil {
+		return err
+	}
+	s.stack.push("folder lock", release)
+	return nil
+}
+
+// listen comes early, so that an address in use is noticed before anything else
+// happens. Clients that connect wait until the server is ready.
+func (s *server) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.common.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", s.common.Listen, err)
+	}
+	s.stack.push("listener", func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	s.listener, s.url = l, localURL(l.Addr())
+	return nil
+}
+
+// localURL gives the address by which this machine reaches a listener.
+func localURL(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "http://" + a.String()
+	}
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+func (s *server) openStore(ctx context.Context) (err error) {
+	options := sqlstore.Options{Database: s.common.DatabaseURL(), Logger: s.log}
+	host, _ := os.Hostname() // "" is as good as a wrong name
+	s.claim, err = sqlstore.TakeClaim(ctx, options, fmt.Sprintf("process %d on %s", os.Getpid(), host), claimWait)
+	if err != nil {
+		if errors.Is(err, sqlstore.ErrClaimed) {
+			return fmt.Errorf("%w: stop that server first, or name another database with --database", err)
+		}
+		return err
+	}
+	s.stack.push("claim on the database", s.claim.Release)
+	if s.store, err = sqlstore.Open(ctx, options); err != nil {
+		return err
+	}
+	s.stack.push("store", s.store.Close)
+	kind, err := s.store.Kind(ctx, string(s.folder.Kind))
+	if err != nil {
+		return err
+	}
+	if kind != string(s.folder.Kind) {
+		return fmt.Errorf("the database belongs to a %s server and the folder %s to a %s server: use one --database for each", kind, s.folder.Path, s.folder.Kind)
+	}
+	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), s.log); err != nil {
+		return err
+	}
+	s.stack.push("files", s.files.close)
+	return nil
+}
+
+// openNetwork opens the connector, in a sandbox on a network of its own.
+func (s *server) openNetwork(ctx context.Context) (err error) {
+	options := meow.Options{DataDir: s.folder.Path, Logger: s.log}
+	if s.common.OnPostgres() {
+		options.Database = s.common.DatabaseURL()
+	}
+	if s.common.Sandbox {
+		if s.world, err = sandbox.Open(ctx, s.folder.In("network"), s.log); err != nil {
+			return err
+		}
+		s.stack.push("sandbox network", s.world.Close)
+		options.Endpoint = &meow.Endpoint{Addr: s.world.Addr(), RootKey: s.world.RootKey()}
+	}
+	if s.meow, err = meow.Open(ctx, options); err != nil {
+		return err
+	}
+	s.stack.push("connector", s.meow.Close)
+	return nil
+}
+
+func (s *server) openServices(ctx context.Context) error {
+	s.metrics = telemetry.NewRegistry(buildVersion())
+	s.outbox = outbox.New(outbox.Deps{
+		Store: s.store, Sender: s.meow, Blobs: outboxBlobs{s.files.blobs}, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
+	}, outbox.Config{SendTimeout: attemptTimeout, Deadline: s.serve.SendDeadline})
+	s.accounts = account.New(account.Deps{Store: s.store, Connector: s.meow, Waker: s.outbox, Logger: s.log}, account.Config{})
+	telemetry.Sources{
+		Queue:    s.outbox.Queued,
+		Accounts: s.store.AllAccounts,
+		Commits: func() (commits, batches, accepted int64) {
+			st := s.store.Stats()
+			return st.Commits, st.Batches, st.Accepted
+		},
+	}.Register(s.metrics)
+	s.probes = &probes{version: buildVersion(), sandbox: s.common.Sandbox, storage: s.store}
+	if err := s.outbox.Load(ctx); err != nil {
+		return err
+	}
+	s.probes.loaded.Store(true)
+	return nil
+}
+
+func (s *server) openAPI(context.Context) (err error) {
+	authenticator := auth.New(s.store, auth.Config{})
+	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, NewMessageID: s.meow.NewMessageID})
+	s.meter = httpapi.NewMeter(s.store, s.log, nil)
+	api := httpapi.New(httpapi.Config{
+		PublicURL:      s.serve.PublicURL,
+		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
+		TrustedProxies: s.serve.TrustedProxy,
+	}, httpapi.Deps{
+		Auth: authenticator, Messages: messages, Files: s.files.Service, Storage: s.store,
+		Meter: s.meter, Metrics: s.metrics, Log: s.log,
+	})
+	var control http.Handler
+	if s.world != nil {
+		control = s.world.Control()
+	}
+	s.handler = routes(api, s.probes, s.metrics, control)
+	if s.socket, err = operator.Listen(s.folder.Path); err != nil {
+		return err
+	}
+	s.stack.push("operator socket", s.socket.Close)
+	return nil
+}
+
+// run starts the parts in the order in which they need each other, announces
+// the server once it can be used, and returns when ctx ends or a part fails.
+// Take the stack down afterwards.
+func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
+	s.started = time.Now()
+	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "accounts", s.accounts.Run)
+	s.stack.start(ctx, "outbox", s.outbox.Run)
+	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "pruning", s.prune)
+	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
+		Accounts: s.accounts, Status: s.status, Logger: s.log,
+	}).Run)
+	w, err := s.welcome(ctx)
+	if err != nil {
+		return err
+	}
+	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log))
+	host, _ := os.Hostname()
+	if err := s.folder.SetServer(datadir.Server{
+		PID: os.Getpid(), Host: host, URL: s.url, Operator: s.socket.Path(), Started: s.started,
+	}); err != nil {
+		return err
+	}
+	s.stack.push("server file", s.folder.ClearServer)
+	s.log.InfoContext(ctx, "server is ready", "addr", s.listener.Addr().String(), "kind", string(s.folder.Kind), "version", buildVersion())
+	if err := announce(w); err != nil {
+		return err
+	}
+	err = s.stack.wait(ctx)
+	s.probes.draining.Store(true)
+	s.log.InfoContext(ctx, "server stops")
+	return err
+}
+
+// prune deletes now and then what has a limited life.
+func (s *server) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if err := s.store.Prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "delete what is over; trying again later", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *server) status() operator.Status {
+	queued, inFlight := s.outbox.Queued()
+	return operator.Status{
+		PID: os.Getpid(), Version: buildVersion(), Sandbox: s.common.Sandbox, URL: s.url, Started: s.started,
+		Queued: queued, InFlight: inFlight,
+	}
+}
+
+func (s *server) workspaces() *workspace.Service { return workspace.New(s.store, nil) }
+
+// outboxBlobs tells the outbox in its words that bytes are gone for good.
+type outboxBlobs struct{ blob.Store }
+
+// Open implements outbox.Blobs.
+func (b outboxBlobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	f, err := b.Store.Open(ctx, key)
+	if errors.Is(err, blob.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return f, err
+}
