@@ -26,6 +26,7 @@ func quick(net *wasim.Server) meow.Options {
 		RetryMax:       200 * time.Millisecond,
 		ReplacedRetry:  50 * time.Millisecond,
 		RedeliverAfter: 100 * time.Millisecond,
+		LogoutWait:     2 * time.Second,
 	}
 	if os.Getenv("MEOW_TEST_LOG") != "" {
 		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
@@ -91,10 +90,6 @@ func (c *Connector) Disconnect(device string) {
 		s.close(reasonDisconnected)
 	}
 }
-
-// logoutWait is how long Logout waits for a connection over which the phone can
-// be told.
-const logoutWait = 10 * time.Second
 
 // Logout implements whatsapp.Connector. An account that is not connected is
 // connected for a moment, so that it disappears from the phone's list.
@@ -222,11 +217,12 @@ func (c *Connector) session(ctx context.Context, device string) (*session, error
 }
 
 // client makes a client of the library that can reach nothing but the
-// connector's network.
-func (c *Connector) client(keys *store.Device) *whatsmeow.Client {
+// connector's network, over line.
+func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {
 	cli := whatsmeow.NewClient(keys, c.lib)
-	cli.SetPreLoginHTTPClient(c.net.socket)
-	cli.SetWebsocketHTTPClient(c.net.socket)
+	socket := line.client()
+	cli.SetPreLoginHTTPClient(socket)
+	cli.SetWebsocketHTTPClient(socket)
 	cli.SetMediaHTTPClient(c.net.media)
 	cli.BackgroundEventCtx = c.ctx
 	// Reconnecting is ours: staged, jittered and with a ceiling (see session.go).

@@ -98,7 +98,7 @@ func (s *session) stalled() {
 	s.deliver.Lock()
 	s.report(tideline.AccountDisconnected, reasonStalled)
 	s.deliver.Unlock()
-	s.c.spawn(s.cli.ResetConnection) // events.Disconnected follows
+	s.c.spawn(s.line.cut) // events.Disconnected follows
 }
 
 // supplanted is told when another program logged in with the same keys. Coming
@@ -168,7 +168,7 @@ func (s *session) receipt(e *events.Receipt) bool {
 			s.mu.Lock()
 			s.resetAt = nil
 			s.mu.Unlock()
-			s.c.spawn(s.cli.ResetConnection)
+			s.c.spawn(s.line.cut)
 		})
 	}
 	return false

@@ -6,22 +6,26 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// dialTimeout bounds opening a WebSocket, from name lookup to its handshake.
-const dialTimeout = 30 * time.Second
+const (
+	// dialTimeout bounds opening a WebSocket, from name lookup to its handshake.
+	dialTimeout = 30 * time.Second
+	// cutTimeout bounds the wait for the library to see a cut connection.
+	cutTimeout = 2 * time.Second
+)
 
-// network holds the HTTP clients through which all of the library's traffic
+// network holds the HTTP transport through which all of the library's traffic
 // goes. The library's own clients, clones of the default transport, are replaced
 // before a client connects.
 type network struct {
 	transport *http.Transport
-	socket    *http.Client
 	media     *http.Client
 }
 
-// newNetwork makes the clients. With an endpoint every connection goes to its
+// newNetwork makes it. With an endpoint every connection goes to its
 // address in plain TCP, whatever the request says; requests for https URLs are
 // written as they are, since the dial function for TLS claims to have done it.
 // So no name is looked up and nothing can leave the machine by mistake.
@@ -45,24 +49,86 @@ func newNetwork(endpoint *Endpoint) *network {
 	}
 	return &network{
 		transport: t,
-		socket:    &http.Client{Transport: uncompressed{t}, Timeout: dialTimeout},
 		media:     &http.Client{Transport: mediaStatus{t}},
 	}
 }
 
+// line gives a new client's WebSocket.
+func (n *network) line() *line { return &line{next: n.transport} }
+
 func (n *network) close() { n.transport.CloseIdleConnections() }
 
-// uncompressed takes the offer of permessage-deflate out of a WebSocket
-// handshake. The library always offers it with context takeover
-// (socket/dialopts.go), which costs more than a megabyte per connection.
-type uncompressed struct {
+// line is the WebSocket of one client. It stands between the library and the
+// transport for two reasons.
+//
+// It takes the offer of permessage-deflate out of the handshake. The library
+// always offers it with context takeover (socket/dialopts.go), which costs more
+// than a megabyte per connection.
+//
+// And it can cut the connection so that the library's reader sees it first. When
+// the library closes a connection itself, it stops the receiver of frames before
+// the reader, and a reader that holds a frame then waits for ever
+// (socket/noisesocket.go, Stop; socket/framesocket.go, frameComplete). Its polite
+// close can take ten seconds too, when nobody answers.
+type line struct {
 	next http.RoundTripper
+
+	mu   sync.Mutex
+	wire *wire // of the last handshake
 }
 
-func (u uncompressed) RoundTrip(req *http.Request) (*http.Response, error) {
+// client gives an HTTP client for the library.
+func (l *line) client() *http.Client { return &http.Client{Transport: l, Timeout: dialTimeout} }
+
+// RoundTrip implements http.RoundTripper.
+func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Del("Sec-WebSocket-Extensions")
-	return u.next.RoundTrip(req)
+	resp, err := l.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
+		w := &wire{ReadWriteCloser: rwc, released: make(chan struct{})}
+		resp.Body = w
+		l.mu.Lock()
+		l.wire = w
+		l.mu.Unlock()
+	}
+	return resp, nil
+}
+
+// cut breaks the connection, if there is one, and waits until the library has
+// noticed.
+func (l *line) cut() {
+	l.mu.Lock()
+	w := l.wire
+	l.wire = nil
+	l.mu.Unlock()
+	if w == nil {
+		return
+	}
+	_ = w.ReadWriteCloser.Close()
+	timer := time.NewTimer(cutTimeout)
+	defer timer.Stop()
+	select {
+	case <-w.released:
+	case <-timer.C:
+	}
+}
+
+// wire is a connection that says when the library lets go of it.
+type wire struct {
+	io.ReadWriteCloser
+	once     sync.Once
+	released chan struct{}
+}
+
+// Close implements io.Closer.
+func (w *wire) Close() error {
+	err := w.ReadWriteCloser.Close()
+	w.once.Do(func() { close(w.released) })
+	return err
 }
 
 // mediaStatus turns a refused upload into an error with a type. The library

@@ -48,6 +48,9 @@ type Options struct {
 	// RedeliverAfter is when a connection is reset because a receipt could not be
 	// stored: WhatsApp repeats what was not acknowledged only after a reconnect.
 	RedeliverAfter time.Duration
+	// LogoutWait is how long Logout waits for a connection over which WhatsApp can
+	// be told, and then for its answer.
+	LogoutWait time.Duration
 	// MaxDials is how many connections are opened at the same time.
 	MaxDials int
 }
@@ -86,6 +89,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RetryMax, time.Minute)
 	setDefault(&o.ReplacedRetry, 30*time.Second)
 	setDefault(&o.RedeliverAfter, time.Minute)
+	setDefault(&o.LogoutWait, 10*time.Second)
 	return o
 }
 

@@ -46,6 +46,7 @@ var (
 // thrown away afterwards: the account's session starts from what was stored.
 type pairing struct {
 	c      *Connector
+	line   *line
 	cli    *whatsmeow.Client
 	req    whatsapp.PairRequest
 	events chan any
@@ -54,9 +55,10 @@ type pairing struct {
 
 // Pair implements whatsapp.Connector.
 func (c *Connector) Pair(ctx context.Context, req whatsapp.PairRequest) (<-chan whatsapp.PairEvent, error) {
+	line := c.net.line()
 	p := &pairing{
-		c: c, req: req,
-		cli: c.client(c.sessions.container.NewDevice()),
+		c: c, req: req, line: line,
+		cli: c.client(c.sessions.container.NewDevice(), line),
 		// More than the library says during a pairing; its goroutines must not wait.
 		events: make(chan any, 64),
 		// Every code, a new set after a secret changed, and the last event.
@@ -82,6 +84,7 @@ func (p *pairing) run(ctx context.Context) {
 	// linked is finished properly.
 	connCtx, hangUp := context.WithCancel(p.c.ctx)
 	linked, err := p.link(ctx, connCtx, hangUp)
+	p.line.cut()
 	p.cli.Disconnect()
 	hangUp()
 	if err == nil {
@@ -133,6 +136,7 @@ func (p *pairing) link(ctx, connCtx context.Context, hangUp context.CancelFunc) 
 	}
 	show := codes{show: p.emit}
 	defer show.stop()
+	ended := false // by the server, as it does after a pairing
 	for {
 		select {
 		case <-ctx.Done():
@@ -153,8 +157,14 @@ func (p *pairing) link(ctx, connCtx context.Context, hangUp context.CancelFunc) 
 				}
 			case *events.RotateADVSecret:
 				show.replace(e.OldSecret, e.NewSecret)
+			case *events.ManualLoginReconnect:
+				// The library tells of the success in a goroutine of its own, so this
+				// can come first.
+				ended = true
 			case *events.PairSuccess:
-				p.settleLink()
+				if !ended {
+					p.settleLink()
+				}
 				return e, nil
 			default:
 				if err := pairFailure(evt); err != nil {

@@ -35,6 +35,7 @@ type session struct {
 	c      *Connector
 	device string // the session's name: its JID
 	jid    types.JID
+	line   *line
 	cli    *whatsmeow.Client
 	ctx    context.Context // of the connections; ends with the session
 	cancel context.CancelFunc
@@ -62,8 +63,9 @@ type session struct {
 }
 
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
+	line := c.net.line()
 	s := &session{
-		c: c, device: jid.String(), jid: jid, cli: c.client(keys),
+		c: c, device: jid.String(), jid: jid, line: line, cli: c.client(keys, line),
 		slot:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		name:    keys.PushName,
@@ -149,6 +151,7 @@ func (s *session) dispose() {
 	s.spoilt = false
 	s.mu.Unlock()
 	if spoilt {
+		s.line.cut()
 		s.cli.Disconnect()
 	}
 }
@@ -284,7 +287,7 @@ func (s *session) shut() {
 	}
 }
 
-// hangUp closes the connection, politely when there is one.
+// hangUp closes the connection for good.
 func (s *session) hangUp() {
 	s.mu.Lock()
 	dialing := s.dialing
@@ -292,6 +295,9 @@ func (s *session) hangUp() {
 	if dialing {
 		s.cancel() // the library holds its lock for as long as it dials
 	}
+	s.link.Lock()
+	defer s.link.Unlock()
+	s.line.cut()
 	s.cli.Disconnect()
 	s.cancel()
 }
@@ -331,7 +337,7 @@ func (s *session) active() bool {
 func (s *session) logout(ctx context.Context) error {
 	if !s.active() {
 		s.connect()
-		wait, cancel := context.WithTimeout(ctx, logoutWait)
+		wait, cancel := context.WithTimeout(ctx, s.c.opts.LogoutWait)
 		// The outcome shows below; being unreachable does not keep the keys.
 		_, _ = s.await(wait, tideline.AccountActive, tideline.AccountLoggedOut, tideline.AccountBanned, tideline.AccountOutdated)
 		cancel()
@@ -339,7 +345,7 @@ func (s *session) logout(ctx context.Context) error {
 	s.c.forget(s)
 	var told error
 	if s.active() {
-		iq, cancel := context.WithTimeout(ctx, logoutWait)
+		iq, cancel := context.WithTimeout(ctx, s.c.opts.LogoutWait)
 		told = s.cli.Logout(iq) // disconnects and deletes when WhatsApp agreed
 		cancel()
 	}
