@@ -170,7 +170,7 @@ func (p *Phone) knows(chat, id string) (bool, error) {
 func (p *Phone) logLocked(in incoming, chat string, c content, e *effects) error {
 	r := Received{
 		ID: in.id, From: in.from.Number(), To: p.Number(), Kind: c.kind, Text: c.text, Target: c.target,
-		Timestamp: timestamp(in.at),
+		Timestamp: timestamp(in.at), ArrivedAt: in.at.UTC().Truncate(time.Millisecond),
 	}
 	if in.copyTo != nil {
 		r.To, r.FromMe = in.copyTo.Number(), true

@@ -63,6 +63,9 @@ type Received struct {
 	Media *Media `json:"media,omitempty"`
 	// Timestamp is when the server accepted the first attempt.
 	Timestamp time.Time `json:"timestamp"`
+	// ArrivedAt is the same instant to the millisecond, by the emulator's clock; WhatsApp's own
+	// times are in whole seconds.
+	ArrivedAt time.Time `json:"arrived_at"`
 	// Attempts counts how often the message reached the phone. A phone shows a message once, as
 	// real ones do, however often it arrives; more than 1 reveals a duplicate on the wire.
 	Attempts int `json:"attempts"`
