@@ -90,7 +90,8 @@ func (s *sqlite) start(ctx context.Context) (err error) {
 		opPut:       `INSERT INTO kv (bucket, key, value) VALUES (?, ?, ?) ON CONFLICT (bucket, key) DO UPDATE SET value = excluded.value`,
 		opDelete:    `DELETE FROM kv WHERE bucket = ? AND key = ?`,
 		opDeleteAll: `DELETE FROM kv WHERE bucket = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2`,
-		opAppend:    `INSERT INTO message (seq, phone, chat, id, attempts, body) VALUES (?, ?, ?, ?, ?, ?)`,
+		opAppend:    `INSERT INTO message (seq, phone, chat, id, attempts, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (phone, chat, id) DO UPDATE SET attempts = attempts + 1`,
 		opBump:      `UPDATE message SET attempts = attempts + 1 WHERE phone = ? AND chat = ? AND id = ?`,
 		opEnqueue:   `INSERT INTO queue (seq, device, key, payload) VALUES (?, ?, ?, ?)`,
 		opAck:       `DELETE FROM queue WHERE seq = (SELECT seq FROM queue WHERE device = ? AND key = ? ORDER BY seq LIMIT 1)`,
@@ -187,21 +188,29 @@ func (s *sqlite) exec(ctx context.Context, tx *sql.Tx, o op) error {
 	var args []any
 	switch o.kind {
 	case opPut:
-		args = []any{o.a, o.b, o.value}
+		args = []any{o.a, o.b, blob(o.value)}
 	case opDelete, opDeleteAll, opAck:
 		args = []any{o.a, o.b}
 	case opAppend:
 		m := o.message
-		args = []any{m.Seq, o.a, m.Chat, m.ID, m.Attempts, m.Body}
+		args = []any{m.Seq, o.a, m.Chat, m.ID, m.Attempts, blob(m.Body)}
 	case opBump:
 		args = []any{o.a, o.b, o.c}
 	case opEnqueue:
-		args = []any{o.entry.Seq, o.a, o.entry.Key, o.entry.Payload}
+		args = []any{o.entry.Seq, o.a, o.entry.Key, blob(o.entry.Payload)}
 	case opDropQueue:
 		args = []any{o.a}
 	}
 	_, err := tx.StmtContext(ctx, s.stmts[o.kind]).ExecContext(ctx, args...)
 	return err
+}
+
+// blob makes an empty value an empty blob; the driver stores nil as NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func (s *sqlite) Load(ctx context.Context, bucket string, fn func(string, []byte) error) (err error) {
