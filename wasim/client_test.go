@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -254,4 +255,65 @@ func await(t *testing.T, p *wasim.Phone, match func(wasim.Received) bool) wasim.
 		t.Fatal(err)
 	}
 	return r
+}
+
+// recorder keeps the stanzas that clients send.
+type recorder struct {
+	t      *testing.T
+	mu     sync.Mutex
+	change chan struct{}
+	nodes  []*waBinary.Node
+}
+
+func record(t *testing.T, srv *wasim.Server) *recorder {
+	t.Helper()
+	r := &recorder{t: t, change: make(chan struct{})}
+	srv.Trace(func(e wasim.TraceEvent) {
+		if e.Direction != wasim.FromClient {
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.nodes = append(r.nodes, e.Node)
+		close(r.change)
+		r.change = make(chan struct{})
+	})
+	return r
+}
+
+// await waits until the server has read n stanzas that match.
+func (r *recorder) await(n int, match func(*waBinary.Node) bool) {
+	r.t.Helper()
+	deadline := time.After(wait)
+	for {
+		r.mu.Lock()
+		seen, change := 0, r.change
+		for _, node := range r.nodes {
+			if match(node) {
+				seen++
+			}
+		}
+		r.mu.Unlock()
+		if seen >= n {
+			return
+		}
+		select {
+		case <-change:
+		case <-deadline:
+			r.t.Fatalf("%d of %d stanzas came", seen, n)
+		}
+	}
+}
+
+func isReceipt(typ string) func(*waBinary.Node) bool {
+	return func(n *waBinary.Node) bool { return n.Tag == "receipt" && n.Attrs["type"] == typ }
+}
+
+// settle returns once the server has processed what it had read from the client before: requests are
+// answered in turn.
+func settle(t *testing.T, c *testClient) {
+	t.Helper()
+	if _, err := c.TryFetchPrivacySettings(timeout(t), true); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -83,6 +83,7 @@ func TestOfflineCompanionGetsEverythingAtLogin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sends := record(t, srv)
 	skip := c.mark()
 	if err := c.Connect(); err != nil {
 		t.Fatal(err)
@@ -96,7 +97,8 @@ func TestOfflineCompanionGetsEverythingAtLogin(t *testing.T) {
 	event[*events.Connected](c, skip, nil)
 
 	// Acknowledged, they don't come again.
-	waitQueue(t, srv, c)
+	sends.await(3, isReceipt("inactive"))
+	settle(t, c)
 	c.Disconnect()
 	skip = c.mark()
 	if err := c.Connect(); err != nil {
@@ -104,15 +106,6 @@ func TestOfflineCompanionGetsEverythingAtLogin(t *testing.T) {
 	}
 	if e := event[*events.OfflineSyncCompleted](c, skip, nil); e.Count != 0 {
 		t.Errorf("%d stanzas came again", e.Count)
-	}
-}
-
-// waitQueue returns once the server has processed all acknowledgements that the client has sent: the
-// answer to a request comes after them.
-func waitQueue(t *testing.T, _ *wasim.Server, c *testClient) {
-	t.Helper()
-	if _, err := c.TryFetchPrivacySettings(timeout(t), true); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -291,7 +284,11 @@ func TestNewCompanionIsAnnouncedToThoseWhoCacheDevices(t *testing.T) {
 	c := paired(t, srv, business)
 	c.sendText(ana, "to the phone alone")
 	late := paired(t, srv, ana)
-	waitQueue(t, srv, c)
+	// Clients handle stanzas in turn: once this one has come, the announcement has too.
+	if _, err := phone(t, srv, bruno).Send(timeout(t), business, "by now"); err != nil {
+		t.Fatal(err)
+	}
+	c.text(0, "by now")
 	c.sendText(ana, "to the companion too")
 	late.text(0, "to the companion too")
 }
@@ -300,6 +297,7 @@ func TestClientReceiptsReachThePhone(t *testing.T) {
 	t.Parallel()
 	srv := network(t, wasim.Options{Latency: time.Millisecond})
 	c := paired(t, srv, business)
+	sends := record(t, srv)
 	id, err := phone(t, srv, ana).Send(timeout(t), business, "read me")
 	if err != nil {
 		t.Fatal(err)
@@ -308,7 +306,9 @@ func TestClientReceiptsReachThePhone(t *testing.T) {
 	if err = c.MarkRead(timeout(t), []string{id}, time.Now(), m.Info.Chat, m.Info.Sender); err != nil {
 		t.Fatal(err)
 	}
-	waitQueue(t, srv, c)
+	sends.await(1, isReceipt("inactive"))
+	sends.await(1, isReceipt("read"))
+	settle(t, c)
 	types := map[string]bool{}
 	for _, r := range phone(t, srv, ana).Receipts() {
 		if r.MessageID == id && r.From == business {

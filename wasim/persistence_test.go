@@ -36,7 +36,7 @@ func TestFolderRemembersEverything(t *testing.T) {
 	first := c.sendText(ana, "before the restart")
 	c.text(0, "ok")
 	c.receipt(0, first.ID, types.ReceiptTypeRead)
-	waitQueue(t, srv, c)
+	settle(t, c)
 	c.Disconnect()
 	missed, err := phone(t, srv, ana).Send(timeout(t), business, "while you were away")
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *sqlite) start(ctx context.Context) (err error) {
 		opPut:       `INSERT INTO kv (bucket, key, value) VALUES (?, ?, ?) ON CONFLICT (bucket, key) DO UPDATE SET value = excluded.value`,
 		opDelete:    `DELETE FROM kv WHERE bucket = ? AND key = ?`,
 		opDeleteAll: `DELETE FROM kv WHERE bucket = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2`,
-		opAppend:    `INSERT INTO message (seq, phone, chat, id, attempts, body) VALUES (?, ?, ?, ?, ?, ?)
+		opAppend: `INSERT INTO message (seq, phone, chat, id, attempts, body) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (phone, chat, id) DO UPDATE SET attempts = attempts + 1`,
 		opBump:      `UPDATE message SET attempts = attempts + 1 WHERE phone = ? AND chat = ? AND id = ?`,
 		opEnqueue:   `INSERT INTO queue (seq, device, key, payload) VALUES (?, ?, ?, ?)`,
