@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"go.mau.fi/whatsmeow"
 )
 
 const (
@@ -65,11 +67,8 @@ func (n *network) close() { n.transport.CloseIdleConnections() }
 // always offers it with context takeover (socket/dialopts.go), which costs more
 // than a megabyte per connection.
 //
-// And it can cut the connection so that the library's reader sees it first. When
-// the library closes a connection itself, it stops the receiver of frames before
-// the reader, and a reader that holds a frame then waits for ever
-// (socket/noisesocket.go, Stop; socket/framesocket.go, frameComplete). Its polite
-// close can take ten seconds too, when nobody answers.
+// And it can cut the connection so that the library's reader sees it first; see
+// hangUp.
 type line struct {
 	next http.RoundTripper
 
@@ -129,6 +128,20 @@ func (w *wire) Close() error {
 	err := w.ReadWriteCloser.Close()
 	w.once.Do(func() { close(w.released) })
 	return err
+}
+
+// hangUp closes a client's connection, also one that is being lost at the same
+// moment, and is the only way in which this package does. Client.Disconnect by
+// itself has three faults (socket/noisesocket.go, Stop; socket/framesocket.go):
+// it stops the receiver of frames before their reader, so a reader that holds a
+// frame waits for ever; its polite close takes ten seconds when nobody answers;
+// and it writes a field that the end of a lost connection reads unguarded. So
+// the reader is made to leave first, and ResetConnection, which leaves that field
+// alone, marks the connection as dealt with.
+func hangUp(cli *whatsmeow.Client, l *line) {
+	l.cut()
+	cli.ResetConnection()
+	cli.Disconnect()
 }
 
 // mediaStatus turns a refused upload into an error with a type. The library

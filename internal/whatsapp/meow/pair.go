@@ -82,11 +82,10 @@ func (p *pairing) run(ctx context.Context) {
 	defer close(p.out)
 	// The connection does not end with the caller's context: what the phone has
 	// linked is finished properly.
-	connCtx, hangUp := context.WithCancel(p.c.ctx)
-	linked, err := p.link(ctx, connCtx, hangUp)
-	p.line.cut()
-	p.cli.Disconnect()
-	hangUp()
+	connCtx, endConn := context.WithCancel(p.c.ctx)
+	linked, err := p.link(ctx, connCtx, endConn)
+	hangUp(p.cli, p.line)
+	endConn()
 	if err == nil {
 		err = p.login(linked.ID)
 	}
@@ -122,10 +121,10 @@ func (p *pairing) emit(e whatsapp.PairEvent) {
 
 // link shows codes until the phone has linked the device. connCtx is the
 // connection's; ctx ends the wait for the phone.
-func (p *pairing) link(ctx, connCtx context.Context, hangUp context.CancelFunc) (*events.PairSuccess, error) {
+func (p *pairing) link(ctx, connCtx context.Context, endConn context.CancelFunc) (*events.PairSuccess, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, pairTimeout, errPairExpired)
 	defer cancel()
-	dialed := context.AfterFunc(ctx, hangUp)
+	dialed := context.AfterFunc(ctx, endConn)
 	err := p.cli.ConnectContext(connCtx)
 	dialed()
 	if err != nil {

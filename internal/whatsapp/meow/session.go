@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
@@ -151,8 +152,7 @@ func (s *session) dispose() {
 	s.spoilt = false
 	s.mu.Unlock()
 	if spoilt {
-		s.line.cut()
-		s.cli.Disconnect()
+		hangUp(s.cli, s.line)
 	}
 }
 
@@ -297,8 +297,7 @@ func (s *session) hangUp() {
 	}
 	s.link.Lock()
 	defer s.link.Unlock()
-	s.line.cut()
-	s.cli.Disconnect()
+	hangUp(s.cli, s.line)
 	s.cancel()
 }
 
@@ -332,6 +331,22 @@ func (s *session) active() bool {
 	return !s.closed && s.state == tideline.AccountActive
 }
 
+// unlink asks WhatsApp to take the device off the phone's list. It is the query
+// of the library's Logout (client.go) without what follows there: closing the
+// connection is done with more care here, and the keys are deleted in any case.
+func (s *session) unlink(ctx context.Context) error {
+	_, err := s.cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "md",
+		Type:      whatsmeow.DangerousInfoQueryType("set"),
+		To:        types.ServerJID,
+		Content: []waBinary.Node{{
+			Tag:   "remove-companion-device",
+			Attrs: waBinary.Attrs{"jid": s.jid, "reason": "user_initiated"},
+		}},
+	})
+	return err
+}
+
 // logout unlinks the device at WhatsApp if a connection can be had, and deletes
 // its keys.
 func (s *session) logout(ctx context.Context) error {
@@ -346,7 +361,7 @@ func (s *session) logout(ctx context.Context) error {
 	var told error
 	if s.active() {
 		iq, cancel := context.WithTimeout(ctx, s.c.opts.LogoutWait)
-		told = s.cli.Logout(iq) // disconnects and deletes when WhatsApp agreed
+		told = s.unlink(iq)
 		cancel()
 	}
 	s.deliver.Lock()
