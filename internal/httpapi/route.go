@@ -58,7 +58,7 @@ func (s *server) route() {
 		slices.Sort(methods)
 		s.mux.HandleFunc(path, s.otherMethod(strings.Join(methods, ", ")))
 	}
-	s.mux.HandleFunc(Base+"/", s.otherPath)
+	s.mux.HandleFunc("/", s.otherPath)
 }
 
 // routes takes the generated routes on their way into the mux, to note which
