@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveChild(dir, os.Getenv("WASIM_SERVE_LISTEN")))
 		os.Exit(1)
 	}
+	whatsmeow.KeepAliveResponseDeadline = 500 * time.Millisecond
 	// One authority serves the whole process, as it must: whatsmeow knows a single root key.
 	srv, err := wasim.Start(context.Background(), wasim.Options{})
 	if err != nil {

@@ -37,10 +37,10 @@ type conn struct {
 
 	wmu       sync.Mutex
 	send      *noise.Cipher
-	ended     bool    // no stanza may follow
-	replaying bool    // the queue is being replayed; deliveries wait in held
-	floor     int64   // queue entries up to here were replayed
-	held      []sends // deliveries that came during the replay
+	ended     bool       // no stanza may follow
+	replaying bool       // the queue is being replayed; deliveries wait in held
+	floor     int64      // queue entries up to here were replayed
+	held      []delivery // deliveries that came during the replay
 
 	imu     sync.Mutex
 	answers map[string]chan *stanza.Node // server-initiated IQs waiting for the client

@@ -32,7 +32,7 @@ const (
 //	DELETE /sandbox/faults                    clears all, or those named by ?id=
 //	GET    /sandbox/unhandled                 {"unhandled":[…]}
 //
-// The number in a path has its "+" or not. Bad input is answered with 400, an unknown phone or path
+// Requests that a web page of another origin makes are refused. The number in a path has its "+" or not. Bad input is answered with 400, an unknown phone or path
 // with 404, each with {"error":"what to do"}.
 func Control(srv *Server) http.Handler {
 	c := control{srv}
@@ -54,7 +54,12 @@ func Control(srv *Server) http.Handler {
 	mux.Handle("/sandbox/", answer(func(r *http.Request) (any, error) {
 		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no %s %s here; see the documentation of wasim.Control", r.Method, r.URL.Path)}
 	}))
-	return mux
+	// A page open in the developer's browser must not be able to drive the sandbox.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(answer(func(*http.Request) (any, error) {
+		return nil, &controlError{http.StatusForbidden, "the control API can't be used from a web page of another origin"}
+	}))
+	return guard.Handler(mux)
 }
 
 type control struct{ srv *Server }

@@ -130,6 +130,18 @@ func TestControlRefusesBadInput(t *testing.T) {
 	}
 }
 
+func TestControlRefusesOtherOrigins(t *testing.T) {
+	t.Parallel()
+	h := wasim.Control(network(t, wasim.Options{}))
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/sandbox/faults", strings.NewReader(`{"kind":"cut"}`))
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden || !json.Valid(w.Body.Bytes()) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.168.1.1:0", "example.com:80", "nonsense"} {

@@ -393,3 +393,14 @@ func TestKnownRequestsAreAnswered(t *testing.T) {
 		t.Errorf("passive: %v", err)
 	}
 }
+
+func TestNoteToSelfIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	resp := c.sendText(business, "remember the milk")
+	r := await(t, phone(t, srv, business), hasText("remember the milk"))
+	if !r.FromMe || r.From != business || r.To != business || r.ID != resp.ID || r.Attempts != 1 {
+		t.Errorf("%+v", r)
+	}
+}

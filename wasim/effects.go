@@ -31,10 +31,10 @@ const (
 // effects collects what handling something changes and sends. Nothing of it leaves the server
 // before the changes are durable.
 type effects struct {
-	batch durable.Batch
-	sends []sends
-	local []localCopy
-	logs  []logChange
+	batch      durable.Batch
+	deliveries []delivery
+	local      []localCopy
+	logs       []logChange
 }
 
 // logChange is a phone's log that grew, or counts another attempt.
@@ -43,8 +43,8 @@ type logChange struct {
 	recount bool
 }
 
-// sends is a queued stanza on its way to a companion.
-type sends struct {
+// delivery is a queued stanza on its way to a companion.
+type delivery struct {
 	to    *companion
 	step  int // how many latencies after the event it leaves
 	entry *durable.Entry
@@ -67,7 +67,7 @@ func (e *effects) queue(to *companion, step int, kind, id, typ string, n stanza.
 	key := ackKey(kind, id, stanza.JID(&n, "from"), stanza.JID(&n, "participant"), typ)
 	entry := &durable.Entry{Key: key, Payload: payload}
 	e.batch.Enqueue(to.key, entry)
-	e.sends = append(e.sends, sends{to, step, entry, n})
+	e.deliveries = append(e.deliveries, delivery{to, step, entry, n})
 }
 
 // ackKey names a queued stanza the way acknowledgements do: by tag, id, sender, in groups the member
@@ -97,7 +97,7 @@ func (s *Server) publish(ctx context.Context, e *effects) error {
 	for _, l := range e.logs {
 		l.phone.changed(l.recount)
 	}
-	s.dispatch(e.sends)
+	s.dispatch(e.deliveries)
 	for _, l := range e.local {
 		if err := l.to.receiveLocal(ctx, l.message); err != nil {
 			return err
@@ -107,7 +107,7 @@ func (s *Server) publish(ctx context.Context, e *effects) error {
 }
 
 // dispatch puts stanzas on the wire, those of later steps after their share of latency.
-func (s *Server) dispatch(list []sends) {
+func (s *Server) dispatch(list []delivery) {
 	for len(list) > 0 {
 		n := 1
 		for n < len(list) && list[n].step == list[0].step {

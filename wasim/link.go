@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tidelinehq/tideline/wasim/internal/adv"
-	"github.com/tidelinehq/tideline/wasim/internal/durable"
 	"github.com/tidelinehq/tideline/wasim/internal/noise"
 	"github.com/tidelinehq/tideline/wasim/internal/stanza"
 )
@@ -202,11 +201,9 @@ func (p *Phone) linkTo(ctx context.Context, c *conn, identity [32]byte, secret [
 		return fmt.Errorf("wasim: %w", err)
 	}
 	// Kept before the client hears of it: a client that has stored its side must find ours.
-	var b durable.Batch
-	if err = d.save(&b); err != nil {
-		return fmt.Errorf("wasim: %w", err)
-	}
-	if err = p.srv.store.Submit(&b).Wait(ctx); err != nil {
+	var e effects
+	err = p.update(ctx, &e, func() error { return errors.Join(p.save(&e.batch), d.save(&e.batch)) })
+	if err != nil {
 		return fmt.Errorf("wasim: keep companion: %w", err)
 	}
 	answer := c.ask(stanza.Node{Tag: "pair-success", Content: []stanza.Node{

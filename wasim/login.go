@@ -113,7 +113,7 @@ func (c *conn) replay() bool {
 }
 
 // deliver sends a queued stanza, unless the replay has already done so or will.
-func (c *conn) deliver(d sends) {
+func (c *conn) deliver(d delivery) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	switch {

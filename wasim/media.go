@@ -1,6 +1,7 @@
 package wasim
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,8 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"context"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
@@ -158,9 +157,12 @@ func (s *Server) openFile(f *fileRef) ([]byte, error) {
 		return nil, errors.New("download failed with status 404")
 	}
 	defer file.Close()
-	data, err := io.ReadAll(file)
+	data, err := io.ReadAll(io.LimitReader(file, maxInRAM+1))
 	if err != nil {
 		return nil, fmt.Errorf("download: %w", err)
+	}
+	if len(data) > maxInRAM {
+		return nil, fmt.Errorf("files above %d bytes are carried but not verified", maxInRAM)
 	}
 	return attachment.Open(data, f.key, f.encSHA256, f.sha256, f.info)
 }

@@ -244,7 +244,7 @@ func (c *conn) handleReceipt(n *stanza.Node) {
 	}
 	c.srv.submit(&e)
 	c.write(stanza.Node{Tag: "ack", Attrs: receiptAckAttrs(n)})
-	c.srv.dispatch(e.sends)
+	c.srv.dispatch(e.deliveries)
 }
 
 func receiptAckAttrs(n *stanza.Node) stanza.Attrs {

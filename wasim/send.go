@@ -39,16 +39,13 @@ func (p *Phone) SendMessage(ctx context.Context, to string, msg *waE2E.Message) 
 		return "", ErrNotRegistered
 	}
 	var e effects
-	p.mu.Lock()
-	id, err := p.sendLocked(&e, dest, types.EmptyJID, msg, 0)
+	var id string
+	err = p.update(ctx, &e, func() (err error) {
+		id, err = p.sendLocked(&e, dest, types.EmptyJID, msg, 0)
+		return err
+	})
 	if err != nil {
-		p.mu.Unlock()
-		return "", fmt.Errorf("wasim: %w", err)
-	}
-	t := p.srv.submit(&e)
-	p.mu.Unlock()
-	if err = p.srv.settle(ctx, &e, t); err != nil {
-		return "", fmt.Errorf("wasim: keep message: %w", err)
+		return "", fmt.Errorf("wasim: send: %w", err)
 	}
 	return id, nil
 }
@@ -184,14 +181,9 @@ func (p *Phone) repeat(ctx context.Context, d *companion, receipt *stanza.Node) 
 	id := stanza.Str(receipt, "id")
 	retry := stanza.Get(*receipt, "retry")
 	var e effects
-	p.mu.Lock()
-	err := p.repeatLocked(&e, d, id, max(1, stanza.Int(&retry, "count")), receipt)
-	t := p.srv.submit(&e)
-	p.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return p.srv.settle(ctx, &e, t)
+	return p.update(ctx, &e, func() error {
+		return p.repeatLocked(&e, d, id, max(1, stanza.Int(&retry, "count")), receipt)
+	})
 }
 
 func (p *Phone) repeatLocked(e *effects, d *companion, id string, count int, receipt *stanza.Node) error {

@@ -183,6 +183,36 @@ func TestSecondConnectionReplacesTheFirst(t *testing.T) {
 	event[*events.Connected](twin, 0, nil)
 }
 
+func TestUnansweredPing(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c := paired(t, srv, business)
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultDropPing, Number: business, Count: 1})
+	if ok, _ := c.DangerousInternals().SendKeepAlive(t.Context()); ok {
+		t.Error("the ping was answered")
+	}
+	if ok, _ := c.DangerousInternals().SendKeepAlive(t.Context()); !ok {
+		t.Error("the second ping wasn't answered")
+	}
+}
+
+func TestDeviceNumbersAreNotReusedAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srv := network(t, wasim.Options{Dir: dir})
+	c := paired(t, srv, business)
+	if err := c.Logout(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := network(t, wasim.Options{Dir: dir})
+	if c = paired(t, again, business); c.Store.ID.Device != 2 {
+		t.Errorf("device %d", c.Store.ID.Device)
+	}
+}
+
 func fault(t *testing.T, srv *wasim.Server, f wasim.Fault) wasim.Fault {
 	t.Helper()
 	f, err := srv.SetFault(f)
