@@ -1,0 +1,479 @@
+package account_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidelinehq/tideline/internal/account"
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/testenv"
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+const shop tideline.Phone = "+14840000100"
+
+// numbered makes a stored account.
+func numbered(id int64, state tideline.AccountState) tideline.Account {
+	phone := tideline.Phone(fmt.Sprintf("+1484000%04d", id))
+	return tideline.Account{
+		ID: id, WorkspaceID: 1, JID: phone.JID(), Phone: phone, State: state,
+		DeviceJID: device(id),
+	}
+}
+
+func device(id int64) string { return fmt.Sprintf("1484000%04d:1@s.whatsapp.net", id) }
+
+// house is a service with its surroundings.
+type house struct {
+	*account.Service
+	con   *connector
+	store *storage
+	wakes *wakes
+}
+
+func newHouse(con *connector, st *storage, cfg account.Config) *house {
+	h := &house{con: con, store: st, wakes: &wakes{}}
+	h.Service = account.New(account.Deps{Store: st, Connector: con, Waker: h.wakes}, cfg)
+	return h
+}
+
+// run runs the service until the test, or the returned function, ends it.
+func (h *house) run(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	ended := false
+	stop = func() {
+		if ended {
+			return
+		}
+		ended = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func (h *house) checkState(t *testing.T, id int64, want tideline.AccountState) {
+	t.Helper()
+	if got := h.store.get(id).State; got != want {
+		t.Errorf("account %d is stored as %s, want %s", id, got, want)
+	}
+	if _, ok := h.DeviceOf(id); ok != (want == tideline.AccountActive) {
+		t.Errorf("account %d may send: %t, while it is %s", id, ok, want)
+	}
+}
+
+func TestStartConnectsAccountsAndClaimsNothingBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// All states that a killed server may have left behind.
+		h := newHouse(newConnector(device(1), device(2), device(3)), newStorage(
+			numbered(1, tideline.AccountActive), numbered(2, tideline.AccountDisconnected),
+			numbered(3, tideline.AccountBanned), numbered(4, tideline.AccountActive), // 4 lost its session
+		), account.Config{})
+		stop := h.run(t)
+		synctest.Wait()
+		for id := int64(1); id <= 3; id++ {
+			h.checkState(t, id, tideline.AccountConnecting)
+		}
+		h.checkState(t, 4, tideline.AccountLoggedOut)
+		if h.store.get(4).StateReason == "" {
+			t.Error("logged out without a reason")
+		}
+		time.Sleep(3 * time.Second)
+		for id := int64(1); id <= 3; id++ {
+			h.checkState(t, id, tideline.AccountActive)
+			if h.wakes.of(id) != 1 {
+				t.Errorf("account %d was woken %d times, want once", id, h.wakes.of(id))
+			}
+			if d, _ := h.DeviceOf(id); d != device(id) {
+				t.Errorf("account %d has device %q", id, d)
+			}
+		}
+		stop()
+		for id := int64(1); id <= 3; id++ {
+			h.checkState(t, id, tideline.AccountDisconnected)
+		}
+		h.checkState(t, 4, tideline.AccountLoggedOut)
+		h.con.say(device(1), tideline.AccountActive, "")
+		h.checkState(t, 1, tideline.AccountDisconnected)
+	})
+}
+
+func TestStartStaggersConnectsAndEndsWithTheMostRecent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var devices []string
+		var accounts []tideline.Account
+		for id := int64(1); id <= 40; id++ {
+			a := numbered(id, tideline.AccountDisconnected)
+			a.ConnectedOn = time.Unix(1000-id, 0)
+			accounts, devices = append(accounts, a), append(devices, device(id))
+		}
+		h := newHouse(newConnector(devices...), newStorage(accounts...), account.Config{ConnectPerSecond: 10})
+		h.run(t)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := len(h.con.connected()); n < 19 || n > 22 {
+			t.Errorf("%d connects in two seconds, want about 20", n)
+		}
+		time.Sleep(5 * time.Second)
+		got := h.con.connected()
+		if len(got) != 40 || got[0] != device(40) || got[39] != device(1) {
+			t.Errorf("connected %v, want all, the most recent last", got)
+		}
+	})
+}
+
+func TestConnectThatCannotStartIsRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.con.setConnectErr(errAway)
+		h.run(t)
+		time.Sleep(10 * time.Second)
+		if n := len(h.con.connected()); n < 3 || n > 8 {
+			t.Errorf("%d attempts in ten seconds, want a few, with growing pauses", n)
+		}
+		h.con.setConnectErr(nil)
+		time.Sleep(40 * time.Second)
+		h.checkState(t, 1, tideline.AccountActive)
+	})
+}
+
+func TestStateThatStorageCouldNotTakeIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		h.store.setAway(true)
+		h.con.say(device(1), tideline.AccountDisconnected, "lost")
+		h.con.say(device(1), tideline.AccountBanned, "too many messages")
+		if _, ok := h.DeviceOf(1); ok {
+			t.Error("a banned account may send")
+		}
+		if got := h.store.get(1).State; got != tideline.AccountActive {
+			t.Fatalf("stored %s although storage is away", got)
+		}
+		time.Sleep(20 * time.Second)
+		h.store.setAway(false)
+		time.Sleep(time.Minute)
+		h.checkState(t, 1, tideline.AccountBanned)
+		if got := h.store.get(1).StateReason; got != "too many messages" {
+			t.Errorf("reason %q", got)
+		}
+	})
+}
+
+func TestSameStateIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		before := h.store.writes
+		for range 5 {
+			h.con.say(device(1), tideline.AccountActive, "")
+		}
+		if got := h.store.writes - before; got != 0 {
+			t.Errorf("%d writes, want none", got)
+		}
+	})
+}
+
+func TestReceiptsGoToTheAccountOfTheDevice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1), device(2)), newStorage(numbered(1, ""), numbered(2, "")), account.Config{})
+		h.run(t)
+		synctest.Wait()
+		at := time.Now()
+		ids := []string{"A", "B"}
+		if err := h.Receipts(t.Context(), device(2), ids, tideline.StatusRead, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Receipts(t.Context(), "999:1@s.whatsapp.net", ids, tideline.StatusRead, at); err != nil {
+			t.Errorf("receipts of nobody: %v", err)
+		}
+		want := []store.Receipts{{AccountID: 2, WhatsAppIDs: ids, Status: tideline.StatusRead, At: at}}
+		if diff := cmp.Diff(want, h.store.receipts); diff != "" {
+			t.Error(diff)
+		}
+		h.store.setAway(true)
+		if err := h.Receipts(t.Context(), device(2), ids, tideline.StatusRead, at); err == nil {
+			t.Error("receipts that were not stored are reported as handled")
+		}
+		h.store.setAway(false)
+	})
+}
+
+func TestNameIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, "")), account.Config{})
+		h.run(t)
+		synctest.Wait()
+		h.Name(t.Context(), device(1), "Corner Shop")
+		if got := h.store.get(1).Name; got != "Corner Shop" {
+			t.Errorf("name %q", got)
+		}
+	})
+}
+
+func TestAccountsOfAnotherProcessAreNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		h.con.mu.Lock()
+		h.con.sessions[device(2)] = true
+		h.con.mu.Unlock()
+		h.store.change(func() {
+			h.store.accounts = append(h.store.accounts, numbered(2, tideline.AccountDisconnected))
+			h.store.removed[1] = true
+		})
+		time.Sleep(10 * time.Second)
+		h.checkState(t, 2, tideline.AccountActive)
+		if _, ok := h.DeviceOf(1); ok {
+			t.Error("a removed account may send")
+		}
+		if got := h.con.outs(); !slices.Equal(got, []string{device(1)}) {
+			t.Errorf("logged out %v, want the removed account", got)
+		}
+	})
+}
+
+func TestLogoutKeepsTheAccount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		if err := h.Logout(t.Context(), 2, 1); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("another workspace's account: got %v, want not_found", err)
+		}
+		for range 2 {
+			if err := h.Logout(t.Context(), 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			h.checkState(t, 1, tideline.AccountLoggedOut)
+		}
+	})
+}
+
+func TestRemoveUnlinksAndForgets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		if err := h.Remove(t.Context(), 2, 1); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("another workspace's account: got %v, want not_found", err)
+		}
+		if err := h.Remove(t.Context(), 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.con.outs(); !slices.Equal(got, []string{device(1)}) {
+			t.Errorf("logged out %v", got)
+		}
+		if _, ok := h.DeviceOf(1); ok {
+			t.Error("a removed account may send")
+		}
+		if err := h.Remove(t.Context(), 1, 1); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("again: got %v, want not_found", err)
+		}
+	})
+}
+
+func TestFindByJIDPhoneOrID(t *testing.T) {
+	t.Parallel()
+	other := numbered(3, "")
+	other.WorkspaceID = 2
+	h := newHouse(newConnector(), newStorage(numbered(1, ""), numbered(2, ""), other), account.Config{})
+	for ref, want := range map[string]int64{
+		"14840000002@s.whatsapp.net": 2, "+14840000002": 2, "+1 (484) 000-0001": 1, "14840000001": 1, " 2 ": 2,
+		"3": 0, "+14840000003": 0, "": 0, "nonsense": 0,
+	} {
+		got, err := h.Find(t.Context(), 1, ref)
+		if got.ID != want || (want == 0) != tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("find %q: got %d, %v; want %d", ref, got.ID, err, want)
+		}
+	}
+	if list, err := h.List(t.Context(), 2); err != nil || len(list) != 1 || list[0].ID != 3 {
+		t.Errorf("list: %v, %v", list, err)
+	}
+}
+
+var member = tideline.Member{ID: 7, WorkspaceID: 1, Email: "ann@example.com", DisplayName: "Ann"}
+
+// last reads a pairing to its end.
+func last(t *testing.T, steps <-chan whatsapp.PairEvent) (ev whatsapp.PairEvent) {
+	t.Helper()
+	for ev = range steps {
+	}
+	return ev
+}
+
+func TestPairStoresTheAccountBeforeItSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{})
+		h.run(t)
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.con.steps <- whatsapp.PairEvent{QR: &whatsapp.QR{Text: "code", ValidFor: time.Minute}}
+		if ev := <-steps; ev.QR == nil || ev.QR.Text != "code" {
+			t.Fatalf("got %+v, want the code", ev)
+		}
+		h.con.linked("dev:1", shop)
+		ev := <-steps
+		if ev.Paired == nil {
+			t.Fatalf("got %+v, want paired", ev)
+		}
+		a := h.store.get(1)
+		if a.Phone != shop || a.DeviceJID != "dev:1" || a.OwnerEmail != member.Email || a.State != tideline.AccountActive || a.ConnectedOn.IsZero() {
+			t.Errorf("stored %+v", a)
+		}
+		h.checkState(t, 1, tideline.AccountActive)
+		if h.wakes.of(1) == 0 {
+			t.Error("the outbox was not told")
+		}
+		if _, more := <-steps; more {
+			t.Error("something came after paired")
+		}
+	})
+}
+
+func TestPairOfTheSameNumberReplacesItsSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := numbered(1, tideline.AccountDisconnected)
+		h := newHouse(newConnector(device(1)), newStorage(a), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.con.linked("new:2", a.Phone)
+		if ev := last(t, steps); ev.Paired == nil {
+			t.Fatalf("got %+v, want paired", ev)
+		}
+		h.checkState(t, 1, tideline.AccountActive)
+		if d, _ := h.DeviceOf(1); d != "new:2" {
+			t.Errorf("device %q, want the new one", d)
+		}
+		if got := h.con.outs(); !slices.Equal(got, []string{device(1)}) {
+			t.Errorf("logged out %v, want the old session", got)
+		}
+		// The old session's last words change nothing.
+		h.con.say(device(1), tideline.AccountLoggedOut, "late")
+		h.checkState(t, 1, tideline.AccountActive)
+	})
+}
+
+func TestPairOfAnotherWorkspacesNumberIsUndone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := numbered(1, tideline.AccountDisconnected)
+		a.WorkspaceID = 2
+		h := newHouse(newConnector(device(1)), newStorage(a), account.Config{})
+		h.run(t)
+		time.Sleep(3 * time.Second)
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.con.linked("new:2", a.Phone)
+		if ev := last(t, steps); !tideline.IsCode(ev.Failed, tideline.CodeConflict) {
+			t.Fatalf("got %+v, want conflict", ev)
+		}
+		if got := h.con.outs(); !slices.Equal(got, []string{"new:2"}) {
+			t.Errorf("logged out %v, want the new session only", got)
+		}
+		h.checkState(t, 1, tideline.AccountActive)
+	})
+}
+
+func TestPairedPhoneIsStoredAlthoughTheCallerLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{})
+		h.run(t)
+		ctx, leave := context.WithCancel(t.Context())
+		if _, err := h.Pair(ctx, 1, member, whatsapp.PairRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		synctest.Wait()
+		h.con.linked("dev:1", shop)
+		synctest.Wait()
+		h.checkState(t, 1, tideline.AccountActive)
+	})
+}
+
+func TestPairThatCannotBeStoredIsUndone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{})
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.store.setAway(true)
+		h.con.linked("dev:1", shop)
+		if ev := last(t, steps); ev.Failed == nil {
+			t.Fatalf("got %+v, want a failure", ev)
+		}
+		if got := h.con.outs(); !slices.Equal(got, []string{"dev:1"}) {
+			t.Errorf("logged out %v, want the new session", got)
+		}
+	})
+}
+
+func TestPairingsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{MaxPairings: 3, MaxPairingsPerWorkspace: 2})
+		stop := h.run(t)
+		pair := func(workspace int64) error {
+			_, err := h.Pair(t.Context(), workspace, member, whatsapp.PairRequest{})
+			return err
+		}
+		for _, step := range []struct {
+			workspace int64
+			ok        bool
+		}{{1, true}, {1, true}, {1, false}, {2, true}, {2, false}, {3, false}} {
+			if err := pair(step.workspace); (err == nil) != step.ok || err != nil && !tideline.IsCode(err, tideline.CodeRateLimitExceeded) {
+				t.Errorf("workspace %d: got %v, want success %t", step.workspace, err, step.ok)
+			}
+		}
+		close(h.con.steps) // all of them end
+		synctest.Wait()
+		if err := pair(1); err != nil {
+			t.Errorf("after the others ended: %v", err)
+		}
+		stop()
+		if err := pair(1); err == nil {
+			t.Error("a stopped service pairs")
+		}
+	})
+}
