@@ -68,7 +68,11 @@ func (a *attempt) run(ctx context.Context) {
 
 // send makes the connector's attempt, bounded in time.
 func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.SendTimeout)
+	limit := a.cfg.SendTimeout
+	if a.out.File != nil {
+		limit += a.cfg.UploadTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	m := whatsapp.Outgoing{
 		DeviceJID: a.out.Account.DeviceJID,

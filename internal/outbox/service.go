@@ -41,11 +41,12 @@ type Observer interface {
 
 // Config bounds the attempts. The zero value means the defaults.
 type Config struct {
-	SendTimeout time.Duration // for one attempt; default 20 s
-	Deadline    time.Duration // from acceptance to failure with ReasonExpired; default 24 h
-	Drain       time.Duration // how long Run waits for attempts in flight when it stops; default 10 s
-	MinBackoff  time.Duration // before the second attempt; doubles up to MaxBackoff; default 1 s
-	MaxBackoff  time.Duration // default 1 min
+	SendTimeout   time.Duration // for one attempt; default 20 s
+	UploadTimeout time.Duration // in addition, when there is an attachment to upload; default 5 min
+	Deadline      time.Duration // from acceptance to failure with ReasonExpired; default 24 h
+	Drain         time.Duration // how long Run waits for attempts in flight when it stops; default 10 s
+	MinBackoff    time.Duration // before the second attempt; doubles up to MaxBackoff; default 1 s
+	MaxBackoff    time.Duration // default 1 min
 }
 
 // Deps are what a Service works with; Observer may be nil.
@@ -78,6 +79,7 @@ func New(d Deps, c Config) *Service {
 		}
 	}
 	def(&c.SendTimeout, 20*time.Second)
+	def(&c.UploadTimeout, 5*time.Minute)
 	def(&c.Deadline, 24*time.Hour)
 	def(&c.Drain, 10*time.Second)
 	def(&c.MinBackoff, time.Second)
