@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 func quick(net *wasim.Server) meow.Options {
 	o := meow.Options{
 		Endpoint:       &meow.Endpoint{Addr: net.Addr(), RootKey: net.RootKey()},
-		KeepAlive:      meow.KeepAlive{Min: 2 * time.Second, Max: 3 * time.Second, Deadline: 4 * time.Second},
+		KeepAlive:      meow.KeepAlive{Min: 2 * time.Second, Max: 3 * time.Second, Deadline: 4 * time.Second}, // as testKeepAlive
 		SendTimeout:    connectortest.AckWait,
 		RetryFirst:     20 * time.Millisecond,
 		RetryMax:       200 * time.Millisecond,
