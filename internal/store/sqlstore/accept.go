@@ -172,8 +172,9 @@ func (a *acceptance) decide(j *job, id int64) error {
 
 var (
 	insertMessages = newInsert(`messages (id, uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me,
-		text, file_id, origin, status, reason, credits, charge_id, accepted_at)`, "")
-	insertOutbox = newInsert(`outbox (message_id, account_id, gap_ms, attempts, note)`, "")
+		text, file_id, origin, status, reason, credits, charge_id, accepted_at)`,
+		`(?, ?, ?, ?, ?, ?, ?, TRUE, ?, ?, ?, '`+string(tideline.StatusPending)+`', '', ?, ?, ?)`, "")
+	insertOutbox = newInsert(`outbox (message_id, account_id, gap_ms, attempts, note)`, `(?, ?, ?, 0, '')`, "")
 )
 
 // write stores the accepted messages.
@@ -190,9 +191,9 @@ func (a *acceptance) write(ctx context.Context) error {
 	for i, j := range a.queued {
 		in, m, id := j.accept, &j.accept.Message, j.accepted.MessageID
 		messages = append(messages, id, m.UID, in.WorkspaceID, in.AccountID, j.accepted.ChatID, orNull(in.MemberID),
-			m.WhatsAppID, true, m.Text, orNull(m.FileID), string(m.Origin), string(tideline.StatusPending), "",
-			int64(m.Credits), a.balances.entries[a.charges[i]].ID, m.At.UnixMilli())
-		outbox = append(outbox, id, in.AccountID, m.Gap.Milliseconds(), 0, "")
+			m.WhatsAppID, m.Text, orNull(m.FileID), string(m.Origin), int64(m.Credits),
+			a.balances.entries[a.charges[i]].ID, m.At.UnixMilli())
+		outbox = append(outbox, id, in.AccountID, m.Gap.Milliseconds())
 	}
 	if err := t.execAll(ctx, insertMessages, messages); err != nil {
 		return err

@@ -73,9 +73,9 @@ func (bs *balances) note(workspaceID int64, e tideline.Entry) {
 
 var (
 	insertLedger = newInsert(`ledger (id, workspace_id, at, kind, message_id, period_credits, extra_credits,
-		unmetered, after_period, after_extra, after_unmetered, note)`, "")
+		unmetered, after_period, after_extra, after_unmetered, note)`, "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "")
 	upsertBalances = newInsert(`balances (workspace_id, granted, used, period_credits, extra_credits, unmetered,
-		period_start, period_end)`, ` ON CONFLICT (workspace_id) DO UPDATE SET granted = excluded.granted,
+		period_start, period_end)`, "(?, ?, ?, ?, ?, ?, ?, ?)", ` ON CONFLICT (workspace_id) DO UPDATE SET granted = excluded.granted,
 		used = excluded.used, period_credits = excluded.period_credits, extra_credits = excluded.extra_credits,
 		unmetered = excluded.unmetered, period_start = excluded.period_start, period_end = excluded.period_end`)
 )

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,6 +68,7 @@ func benchmarkAccept(b *testing.B, database string, callers int) {
 		}).Err
 	}
 	chats := len(accounts) * benchChats
+	waits := make([][]time.Duration, max(callers, 256))
 	run := func(n, callers int, chat func(*rand.Rand, int) int) {
 		var left atomic.Int64
 		left.Store(int64(n))
@@ -75,21 +77,28 @@ func benchmarkAccept(b *testing.B, database string, callers int) {
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(i), uint64(n)))
 				for n := left.Add(-1); n >= 0; n = left.Add(-1) {
+					begin := time.Now()
 					if err := accept(r, chat(r, int(n))); err != nil {
 						b.Error(err)
 						return
 					}
+					waits[i] = append(waits[i], time.Since(begin))
 				}
 			})
 		}
 		wg.Wait()
 	}
 	run(chats, 256, func(_ *rand.Rand, n int) int { return n }) // every chat exists before the measurement
+	clear(waits)
 	stats, cpu, written := s.Stats(), cpuTime(b), bytesWritten()
 	b.ResetTimer()
 	run(b.N, callers, func(r *rand.Rand, _ int) int { return r.IntN(chats) })
 	b.StopTimer()
 	n := float64(b.N)
+	all := slices.Concat(waits...)
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
+	b.ReportMetric(float64(all[len(all)-1].Microseconds()), "max-us")
 	b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/n, "cpu-us/op")
 	b.ReportMetric(float64(bytesWritten()-written)/n, "written-B/op")
 	b.ReportMetric(n/float64(s.Stats().Commits-stats.Commits), "msgs/commit")

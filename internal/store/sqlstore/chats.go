@@ -40,7 +40,7 @@ func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[
 	return chats, err
 }
 
-var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, phone, name, created_at)`, "")
+var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, phone, name, created_at)`, "(?, ?, ?, ?, ?, ?, ?)", "")
 
 // makeChats inserts the chats that are missing and tells the jobs their ids.
 func (a *acceptance) makeChats(ctx context.Context) error {
@@ -219,8 +219,8 @@ type label struct {
 var (
 	selectLabels = newMulti(`SELECT l.id, l.workspace_id, l.name FROM (VALUES `,
 		`) AS v CROSS JOIN labels l WHERE l.workspace_id = v.column1 AND l.name = v.column2`, "BIGINT", "TEXT")
-	insertLabels     = newInsert(`labels (id, workspace_id, name)`, "")
-	insertChatLabels = newInsert(`chat_labels (chat_id, label_id)`, ` ON CONFLICT (chat_id, label_id) DO NOTHING`)
+	insertLabels     = newInsert(`labels (id, workspace_id, name)`, "(?, ?, ?)", "")
+	insertChatLabels = newInsert(`chat_labels (chat_id, label_id)`, "(?, ?)", ` ON CONFLICT (chat_id, label_id) DO NOTHING`)
 )
 
 // attachLabels attaches the labels of accepted jobs to their chats and makes

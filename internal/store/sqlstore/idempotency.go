@@ -59,7 +59,7 @@ func (t *tx) usedKeys(ctx context.Context, jobs []*job) (map[idemKey]*usedKey, e
 }
 
 var upsertKeys = newInsert(`idempotency (message_id, workspace_id, key, body_hash, at)`,
-	` ON CONFLICT (workspace_id, key) DO UPDATE SET message_id = excluded.message_id,
+	"(?, ?, ?, ?, ?)", ` ON CONFLICT (workspace_id, key) DO UPDATE SET message_id = excluded.message_id,
 	body_hash = excluded.body_hash, at = excluded.at`)
 
 // keepKeys stores the keys that jobs of this batch used. A key that was

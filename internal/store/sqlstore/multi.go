@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"strings"
 )
 
@@ -14,65 +13,55 @@ const maxRows = 256
 
 // multi is a statement over many rows of parameters:
 //
-//	head ($1, $2), ($3, $4), … tail
+//	head (?, ?), (?, ?), … tail
 //
 // It exists in the sizes 1, 2, 4 … maxRows, so that any number of rows takes a
 // few statements that stay prepared.
 //
-// On SQLite the parameters are written as plain question marks: there "$1" is a
-// name, and the driver asks for the name of every parameter it binds, which
-// SQLite answers by walking through all of them. In a statement of 4,000
-// parameters that took half of all processor time.
+// On SQLite the parameters stay plain question marks: there "$1" is a name, and
+// the driver asks for the name of every parameter it binds, which SQLite answers
+// by walking through all of them. In a statement of 4,000 parameters that took
+// half of all processor time.
 type multi struct {
 	cols  int
 	texts [2][]string // by dialect, then by the logarithm of the number of rows
 }
 
-// newMulti makes the texts. types are the SQL types of the columns; they are
-// needed where the statement does not say what the parameters are (VALUES as a
-// table), and "" where it does (INSERT).
+// newMulti makes the texts for VALUES as a table, where the statement does not
+// say what the parameters are: types are the SQL types of the columns.
 func newMulti(head, tail string, types ...string) *multi {
-	m := &multi{cols: len(types)}
+	first := "(CAST(? AS " + strings.Join(types, "), CAST(? AS ") + "))"
+	return repeatRows(head, first, "("+strings.Repeat("?, ", len(types)-1)+"?)", tail)
+}
+
+// newInsert makes the texts for INSERT INTO into, a table with its columns. In
+// row, the values of one row, each ? is a parameter; what is the same in every
+// row is better written there, because a parameter costs time.
+func newInsert(into, row, tail string) *multi {
+	return repeatRows("INSERT INTO "+into+" VALUES ", row, row, tail)
+}
+
+// repeatRows writes the first row and, in each size, as many others as it needs.
+func repeatRows(head, first, other, tail string) *multi {
+	m := &multi{cols: strings.Count(first, "?")}
 	for rows := 1; rows <= maxRows; rows *= 2 {
-		numbered := m.text(head, tail, types, rows)
-		m.texts[dialectPostgres] = append(m.texts[dialectPostgres], numbered)
-		m.texts[dialectSQLite] = append(m.texts[dialectSQLite], parameter.ReplaceAllString(numbered, "?"))
+		text := head + first + strings.Repeat(", "+other, rows-1) + tail
+		m.texts[dialectSQLite] = append(m.texts[dialectSQLite], text)
+		m.texts[dialectPostgres] = append(m.texts[dialectPostgres], numberParameters(text))
 	}
 	return m
 }
 
-var parameter = regexp.MustCompile(`\$[0-9]+`)
-
-// text is the statement for a number of rows.
-func (m *multi) text(head, tail string, types []string, rows int) string {
+// numberParameters turns each ? into $1, $2, …
+func numberParameters(text string) string {
 	var b strings.Builder
-	b.WriteString(head)
-	for row := range rows {
-		if row > 0 {
-			b.WriteString(", ")
+	for i, part := range strings.Split(text, "?") {
+		if i > 0 {
+			fmt.Fprintf(&b, "$%d", i)
 		}
-		b.WriteByte('(')
-		for col, typ := range types {
-			if col > 0 {
-				b.WriteString(", ")
-			}
-			n := row*len(types) + col + 1
-			if typ != "" && row == 0 {
-				fmt.Fprintf(&b, "CAST($%d AS %s)", n, typ)
-			} else {
-				fmt.Fprintf(&b, "$%d", n)
-			}
-		}
-		b.WriteByte(')')
+		b.WriteString(part)
 	}
-	b.WriteString(tail)
 	return b.String()
-}
-
-// newInsert is newMulti for INSERT INTO into, a table with its columns.
-func newInsert(into, tail string) *multi {
-	cols := strings.Count(into, ",") + 1
-	return newMulti("INSERT INTO "+into+" VALUES ", tail, make([]string, cols)...)
 }
 
 // chunks cuts args, the parameters of all rows one after the other, into

@@ -147,7 +147,7 @@ var (
 	// The condition leaves a row that would not change alone: no write for the
 	// receipts of a large group.
 	upsertEarly = newInsert(`early_receipts (account_id, whatsapp_id, delivered_at, read_at)`,
-		` ON CONFLICT (account_id, whatsapp_id) DO UPDATE SET
+		"(?, ?, ?, ?)", ` ON CONFLICT (account_id, whatsapp_id) DO UPDATE SET
 		delivered_at = coalesce(early_receipts.delivered_at, excluded.delivered_at),
 		read_at = coalesce(early_receipts.read_at, excluded.read_at)
 		WHERE (early_receipts.delivered_at IS NULL AND excluded.delivered_at IS NOT NULL)

@@ -158,7 +158,7 @@ func (t *tx) noteAttempt(ctx context.Context, in *store.Settlement) error {
 	return err
 }
 
-var upsertLanes = newInsert(`lanes (account_id, at)`, ` ON CONFLICT (account_id) DO UPDATE SET at = excluded.at`)
+var upsertLanes = newInsert(`lanes (account_id, at)`, "(?, ?)", ` ON CONFLICT (account_id) DO UPDATE SET at = excluded.at`)
 
 // setLanes keeps the lanes' clocks.
 func (t *tx) setLanes(ctx context.Context, lanes map[int64]time.Time) error {
@@ -171,7 +171,7 @@ func (t *tx) setLanes(ctx context.Context, lanes map[int64]time.Time) error {
 
 var (
 	deleteQueued = newMulti(`DELETE FROM outbox WHERE message_id IN (VALUES `, `)`, "BIGINT")
-	insertStatus = newInsert(`message_status (message_id, status, at, reason)`, "")
+	insertStatus = newInsert(`message_status (message_id, status, at, reason)`, "(?, ?, ?, ?)", "")
 )
 
 // end takes messages out of the outbox, gives them their last status and, when
