@@ -136,8 +136,14 @@ func (c *conn) routeDirect(n *stanza.Node, dest *Phone) []handled {
 	var done []handled
 	if hasParticipants(n) {
 		list := stanza.Get(*n, "participants")
+		seen := map[types.JID]bool{} // a client that writes to itself names each device twice
 		for _, to := range list.GetChildren() {
-			if h, ok := deliver(stanza.JID(&to, "jid"), to.GetChildrenByTag("enc")); ok {
+			jid := stanza.JID(&to, "jid")
+			if seen[jid] {
+				continue
+			}
+			seen[jid] = true
+			if h, ok := deliver(jid, to.GetChildrenByTag("enc")); ok {
 				done = append(done, h)
 			}
 		}

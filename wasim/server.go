@@ -18,6 +18,7 @@ import (
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
 	"github.com/tidelinehq/tideline/wasim/internal/noise"
+	"github.com/tidelinehq/tideline/wasim/internal/signallog"
 	"github.com/tidelinehq/tideline/wasim/internal/stanza"
 )
 
@@ -68,7 +69,7 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 	if opts.Latency < 0 {
 		return nil, errors.New("wasim: latency can't be negative")
 	}
-	quietSignal()
+	signallog.Silence()
 	s := &Server{
 		log:     opts.Logger,
 		latency: opts.Latency,

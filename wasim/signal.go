@@ -9,7 +9,6 @@ import (
 	"go.mau.fi/libsignal/ecc"
 	grouprecord "go.mau.fi/libsignal/groups/state/record"
 	"go.mau.fi/libsignal/keys/identity"
-	"go.mau.fi/libsignal/logger"
 	"go.mau.fi/libsignal/protocol"
 	"go.mau.fi/libsignal/serialize"
 	"go.mau.fi/libsignal/session"
@@ -23,23 +22,6 @@ const djbType = ecc.DjbType
 
 // serializer is libsignal's stateless set of codecs.
 var serializer = sync.OnceValue(serialize.NewProtoBufSerializer)
-
-// quietSignal silences libsignal, which by default prints to standard output, for instance whenever it
-// falls back to an older session. It does so once, and only if the program has set no logger.
-var quietSignal = sync.OnceFunc(func() {
-	if logger.Logger == nil {
-		var l logger.Loggable = silent{}
-		logger.Setup(&l)
-	}
-})
-
-type silent struct{}
-
-func (silent) Debug(string, string)   {}
-func (silent) Info(string, string)    {}
-func (silent) Warning(string, string) {}
-func (silent) Error(string, string)   {}
-func (silent) Configure(string)       {}
 
 // signalState is a phone's end-to-end encryption state, guarded by Phone.mu. Values are serialised
 // records, as they are kept.

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -11,7 +12,14 @@ import (
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/util/keys"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tidelinehq/tideline/wasim/internal/signallog"
 )
+
+func TestMain(m *testing.M) {
+	signallog.Silence()
+	os.Exit(m.Run())
+}
 
 func TestDeviceIdentityIsVerified(t *testing.T) {
 	t.Parallel()

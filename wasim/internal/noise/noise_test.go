@@ -6,12 +6,20 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tidelinehq/tideline/wasim/internal/signallog"
 )
+
+func TestMain(m *testing.M) {
+	signallog.Silence()
+	os.Exit(m.Run())
+}
 
 func authority(t testing.TB) *Authority {
 	t.Helper()
