@@ -364,3 +364,21 @@ func (s *server) pair(t testing.TB, number string) {
 		t.Errorf("pair %s printed %s", number, p.Stdout())
 	}
 }
+
+// fetch gives the text at a path of the server.
+func (s *server) fetch(ctx context.Context, path string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := s.http.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", path, res.Status, body)
+	}
+	return string(body), err
+}
