@@ -174,6 +174,19 @@ func (s *storage) get(id int64) tideline.Account {
 	return tideline.Account{}
 }
 
+// written counts the writes of states.
+func (s *storage) written() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+func (s *storage) applied() []store.Receipts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.receipts)
+}
+
 func (s *storage) Version(context.Context) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -186,11 +186,11 @@ func TestSameStateIsWrittenOnce(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
 		time.Sleep(3 * time.Second)
-		before := h.store.writes
+		before := h.store.written()
 		for range 5 {
 			h.con.say(device(1), tideline.AccountActive, "")
 		}
-		if got := h.store.writes - before; got != 0 {
+		if got := h.store.written() - before; got != 0 {
 			t.Errorf("%d writes, want none", got)
 		}
 	})
@@ -211,7 +211,7 @@ func TestReceiptsGoToTheAccountOfTheDevice(t *testing.T) {
 			t.Errorf("receipts of nobody: %v", err)
 		}
 		want := []store.Receipts{{AccountID: 2, WhatsAppIDs: ids, Status: tideline.StatusRead, At: at}}
-		if diff := cmp.Diff(want, h.store.receipts); diff != "" {
+		if diff := cmp.Diff(want, h.store.applied()); diff != "" {
 			t.Error(diff)
 		}
 		h.store.setAway(true)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
+	signallog "go.mau.fi/libsignal/logger"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
@@ -33,16 +35,29 @@ func (l libraryLogger) write(level, format string, args []any) {
 	l.log.Debug("whatsapp library", "library_level", level, "text", fmt.Sprintf(format, args...))
 }
 
-// signalLogger does the same for libsignal.
-type signalLogger struct {
-	log *slog.Logger
+// signalLog is where libsignal's words go, once a connector was opened.
+var signalLog atomic.Pointer[slog.Logger]
+
+// libsignal keeps its logger in a package variable without a guard, prints to
+// standard output when there is none, and is used by the emulated network of a
+// sandbox as well, before a connector is opened. The only time to set it that is
+// safe is before the first goroutine.
+func init() {
+	var l signallog.Loggable = signalLogger{}
+	signallog.Setup(&l)
 }
 
-func (l signalLogger) Debug(string, string)       {} // every step of every ratchet
+// signalLogger does for libsignal what libraryLogger does for whatsmeow.
+type signalLogger struct{}
+
+func (signalLogger) Debug(string, string)         {} // every step of every ratchet
 func (l signalLogger) Info(caller, msg string)    { l.write("info", caller, msg) }
 func (l signalLogger) Warning(caller, msg string) { l.write("warn", caller, msg) }
 func (l signalLogger) Error(caller, msg string)   { l.write("error", caller, msg) }
-func (l signalLogger) Configure(string)           {}
-func (l signalLogger) write(level, caller, msg string) {
-	l.log.Debug("signal library", "library_level", level, "caller", caller, "text", msg)
+func (signalLogger) Configure(string)             {}
+
+func (signalLogger) write(level, caller, msg string) {
+	if log := signalLog.Load(); log != nil {
+		log.Debug("signal library", "library_level", level, "caller", caller, "text", msg)
+	}
 }

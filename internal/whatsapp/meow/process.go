@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 
-	signallog "go.mau.fi/libsignal/logger"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCompanionReg"
 	"go.mau.fi/whatsmeow/store"
@@ -56,9 +55,7 @@ func settle(want settings, log *slog.Logger) error {
 	// given when pairing by code (see pair.go).
 	store.DeviceProps.PlatformType = waCompanionReg.DeviceProps_CHROME.Enum()
 
-	// libsignal prints to standard output unless told otherwise.
-	var l signallog.Loggable = signalLogger{log}
-	signallog.Setup(&l)
+	signalLog.Store(log)
 
 	process.settled, process.is = true, want
 	return nil
