@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func (f *uploadForm) next() (more bool, err error) {
 		return false, f.formError(err)
 	}
 	if f.count++; f.count > maxFormParts {
-		return false, badForm(errors.New("it has too many parts"))
+		return false, tideline.Errorf(tideline.CodeValidation, "Bad multipart form: it has more than %d parts", maxFormParts)
 	}
 	name := part.FormName()
 	switch name {
@@ -163,10 +164,12 @@ func (f *uploadForm) formError(err error) error {
 	return badForm(err)
 }
 
+// badForm makes the error for a form that can't be read. What it says to the
+// client is not the cause's text, which may name addresses of the server.
 func badForm(err error) error {
-	detail := strings.TrimPrefix(err.Error(), "multipart: ")
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		detail = "it ends too early"
+	detail := "it is malformed"
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		detail = "it did not arrive completely"
 	}
 	return &tideline.Error{Code: tideline.CodeValidation, Message: "Bad multipart form: " + detail, Err: err}
 }
