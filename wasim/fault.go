@@ -32,7 +32,7 @@ const (
 	// FaultFailDecrypt makes the recipient's phone unable to decrypt, so it asks for a retry.
 	FaultFailDecrypt FaultKind = "fail_decrypt"
 
-	// FaultCut closes the connections of Number (of all, when empty) now.
+	// FaultCut closes the connections of Number's companions (of all, when empty) now.
 	FaultCut FaultKind = "cut"
 	// FaultRestart sends stream error 503 and closes, as a server that restarts, now.
 	FaultRestart FaultKind = "restart"

@@ -1,6 +1,7 @@
 package wasim_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,6 +105,52 @@ func TestFolderBelongsToOneServer(t *testing.T) {
 	if srv, err := wasim.Start(t.Context(), wasim.Options{Dir: dir}); err == nil {
 		_ = srv.Close()
 		t.Error("two servers share a folder")
+	}
+}
+
+func TestSeedDecidesTheRootKey(t *testing.T) {
+	t.Parallel()
+	seed, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	dir := t.TempDir()
+	var keys [][32]byte
+	for _, opts := range []wasim.Options{{Seed: seed}, {Seed: seed, Dir: dir}, {Dir: dir}, {Seed: other}, {}} {
+		srv, err := wasim.Start(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, srv.RootKey())
+		if err = srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if keys[0] != keys[1] || keys[1] != keys[2] || keys[0] == keys[3] || keys[4] != whatsmeow.WACertPubKey {
+		t.Errorf("root keys %x", keys)
+	}
+	for _, opts := range []wasim.Options{{Seed: other, Dir: dir}, {Seed: []byte("short")}, {Latency: -1}} {
+		if srv, err := wasim.Start(t.Context(), opts); err == nil {
+			_ = srv.Close()
+			t.Errorf("%+v was accepted", opts)
+		}
+	}
+}
+
+func TestClosedServerEndsWaiting(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	p := phone(t, srv, ana)
+	done := make(chan error)
+	go func() {
+		_, err := p.Await(context.Background(), hasText("never"))
+		done <- err
+	}()
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("a message was found")
+	}
+	if _, err := p.Send(t.Context(), bruno, "too late"); err == nil {
+		t.Error("a closed server took a message")
 	}
 }
 

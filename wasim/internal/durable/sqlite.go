@@ -49,6 +49,8 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	db.SetMaxOpenConns(4) // one writes; each has a page cache of its own
+	db.SetMaxIdleConns(4)
 	s := &sqlite{db: db, work: make(chan *job, maxCommit), stopped: make(chan struct{})}
 	if err = s.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())

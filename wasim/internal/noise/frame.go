@@ -14,11 +14,11 @@ const (
 	MaxHandshakeFrame = 1 << 16
 )
 
-// The prologue is what a client sends once, before its first frame: "WA", the protocol's version and
-// that of the stanza dictionary (whatsmeow socket/constants.go, WAConnHeader).
-var errPrologue = errors.New("not a WhatsApp connection: wrong prologue")
-
+// prologueSize is the length of what a client sends once, before its first frame: "WA", the protocol's
+// version and that of the stanza dictionary (whatsmeow socket/constants.go, WAConnHeader).
 const prologueSize = 4
+
+var errPrologue = errors.New("not a WhatsApp connection: wrong prologue")
 
 // readPrologue reads and checks the connection header. The dictionary version, its last byte, is
 // not checked: the handshake hash covers it and the stanza codec belongs to the caller.
