@@ -36,6 +36,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.countStrays(ctx)
 	connected := make(chan struct{})
 	queue := make(chan []*entry, 64)
 	go func() {
@@ -150,6 +151,28 @@ func (s *Service) dropRemoved(ctx context.Context, accounts []tideline.Account) 
 				s.log.WarnContext(ctx, "log out a removed account", "account", e.id, "err", err)
 			}
 		}
+	}
+}
+
+// countStrays mentions sessions that belong to no account: a process was killed
+// between linking a phone and storing its account, or between removing an account
+// and unlinking it. They are left alone. Unlinking what storage does not know
+// would be fatal when storage is the wrong one.
+func (s *Service) countStrays(ctx context.Context) {
+	devices, err := s.deps.Connector.Devices(ctx)
+	if err != nil {
+		return // reconcile has just succeeded in this; it is only a note
+	}
+	strays := 0
+	s.mu.Lock()
+	for _, d := range devices {
+		if s.byDevice[d] == nil {
+			strays++
+		}
+	}
+	s.mu.Unlock()
+	if strays > 0 {
+		s.log.WarnContext(ctx, "whatsapp sessions without an account; their phones still list this server as a linked device", "count", strays)
 	}
 }
 

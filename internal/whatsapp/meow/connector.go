@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
+	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
@@ -24,7 +26,7 @@ type Connector struct {
 	lib      libraryLogger
 	net      *network
 	sessions *sessions
-	handler  whatsapp.Handler // set by Handle, before anything runs
+	handler  whatsapp.Handler // replaced by Handle, before anything runs
 
 	ctx    context.Context // ends when the connector closes
 	cancel context.CancelFunc
@@ -61,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		opts: o, log: o.Logger, lib: lib,
+		opts: o, log: o.Logger, lib: lib, handler: nobody{},
 		net: newNetwork(o.Endpoint), sessions: keys,
 		dials: make(chan struct{}, o.MaxDials),
 		open:  make(map[string]*session),
@@ -146,6 +148,18 @@ func (c *Connector) Close() error {
 	c.wg.Wait()
 	c.net.close()
 	return c.sessions.close()
+}
+
+// nobody is the handler of a connector that was given none, as for a command
+// that only lists or logs out.
+type nobody struct{}
+
+func (nobody) State(context.Context, whatsapp.StateEvent) {}
+func (nobody) Name(context.Context, string, string)       {}
+
+// Receipts refuses them, so that WhatsApp keeps them for one who stores them.
+func (nobody) Receipts(context.Context, string, []string, tideline.Status, time.Time) error {
+	return errors.New("nobody takes receipts")
 }
 
 // spawn runs fn in a goroutine that Close waits for; false when it is too late.
