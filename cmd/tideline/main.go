@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // workspaces have time zones, also on machines without a database of them
 
@@ -27,10 +28,21 @@ const (
 )
 
 func main() {
+	ignoreEmptyVariables()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// ignoreEmptyVariables makes a variable that is set to nothing count as not set:
+// compose files and unit files pass variables on that way.
+func ignoreEmptyVariables() {
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); value == "" && strings.HasPrefix(name, "TIDELINE_") {
+			_ = os.Unsetenv(name) // the name came from the environment, so it is one
+		}
+	}
 }
 
 // run executes one command line and gives the exit code. Results go to out,

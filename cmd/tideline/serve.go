@@ -57,6 +57,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err == nil {
 		err = s.run(ctx, func(w welcomeJSON) error { return a.show(w, w.print) })
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // Ctrl-C came before the server was ready
+	}
 	if errors.Is(err, sqlstore.ErrClaimLost) {
 		// Another server may be at work already: nothing may be finished here.
 		return err

@@ -47,6 +47,9 @@ func (s *stack) start(ctx context.Context, name string, run func(context.Context
 			}
 			err = nil // reported already
 		}
+		if errors.Is(err, context.Canceled) {
+			err = nil // it was asked to end before it had begun in earnest
+		}
 		done <- err
 	}()
 	s.push(name, func() error {

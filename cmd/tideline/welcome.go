@@ -29,8 +29,16 @@ const (
 
 // welcome makes what a first start lacks and gives what serve prints.
 func (s *server) welcome(ctx context.Context) (welcomeJSON, error) {
+	select {
+	case <-s.accounts.Compared(): // before that, accounts are shown as the last run left them
+	case <-ctx.Done():
+		return welcomeJSON{}, ctx.Err()
+	case err := <-s.stack.ended:
+		return welcomeJSON{}, err
+	}
 	w := welcomeJSON{
-		Sandbox: s.common.Sandbox, URL: s.url, API: s.url + httpapi.Base, Docs: s.url + httpapi.DocsPath, Data: s.folder.Path,
+		Accounts: []string{},
+		Sandbox:  s.common.Sandbox, URL: s.url, API: s.url + httpapi.Base, Docs: s.url + httpapi.DocsPath, Data: s.folder.Path,
 	}
 	if s.serve.PublicURL != "" {
 		w.PublicURL = strings.TrimRight(s.serve.PublicURL, "/")
@@ -147,7 +155,7 @@ type welcomeJSON struct {
 	Docs      string   `json:"docs"`
 	Data      string   `json:"data"`
 	Workspace string   `json:"workspace"`
-	Accounts  []string `json:"whatsapp_accounts"`
+	Accounts  []string `json:"whatsapp_accounts"`  // phone numbers
 	Customer  string   `json:"customer,omitempty"` // sandbox: a number to write to
 	Token     string   `json:"token,omitempty"`    // sandbox: always; else at the first start only
 	Curl      string   `json:"curl"`

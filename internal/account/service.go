@@ -74,6 +74,7 @@ type Service struct {
 	stop     context.Context // ends when Run does
 	stopNow  context.CancelFunc
 	trouble  chan struct{} // has an element when a state waits to be written again
+	compared chan struct{} // closed once Run has compared accounts and sessions
 	pairings sync.WaitGroup
 
 	stopped atomic.Bool
@@ -98,6 +99,7 @@ func New(d Deps, cfg Config) *Service {
 	s := &Service{
 		deps: d, cfg: cfg.withDefaults(), log: d.Logger,
 		trouble:  make(chan struct{}, 1),
+		compared: make(chan struct{}),
 		byID:     make(map[int64]*entry),
 		byDevice: make(map[string]*entry),
 		pairing:  make(map[int64]int),
@@ -107,6 +109,10 @@ func New(d Deps, cfg Config) *Service {
 	d.Connector.Handle(s)
 	return s
 }
+
+// Compared is closed once Run knows which accounts it will connect: from then on
+// no state in storage is left over from an earlier run.
+func (s *Service) Compared() <-chan struct{} { return s.compared }
 
 // DeviceOf gives the device of an account that is active at this moment. False
 // when it is not: then nothing can be sent, and Waker is told when it can.

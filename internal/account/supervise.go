@@ -24,7 +24,7 @@ const (
 const stopTimeout = 15 * time.Second
 
 // Run connects the accounts and keeps what is stored about them true until ctx
-// ends. It fails only when storage or the sessions can't be read at start. The
+// ends. Call it once. It fails only when storage or the sessions can't be read at start. The
 // connector stays open; close it after Run has returned.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.finish(ctx)
@@ -36,6 +36,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	close(s.compared)
 	s.countStrays(ctx)
 	connected := make(chan struct{})
 	queue := make(chan []*entry, 64)

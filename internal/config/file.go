@@ -100,7 +100,7 @@ func (f *File) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, err
 		return nil, nil
 	}
 	for _, name := range flag.Envs {
-		if _, ok := os.LookupEnv(name); ok {
+		if os.Getenv(name) != "" {
 			return nil, nil
 		}
 	}
