@@ -36,15 +36,32 @@ func ParsePhone(s string) (Phone, error) {
 	}
 	// phonenumbers wants the plus; without a country it can't guess a region,
 	// which is what we want: a national number is refused, not misrouted.
-	n, err := phonenumbers.Parse("+"+digits, "")
-	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+	e164, ok := fullParse("+" + digits)
+	if !ok {
 		return "", errPhone
 	}
-	e164 := phonenumbers.Format(n, phonenumbers.E164)
-	if len(e164) < 8 || len(e164) > 16 {
+	// What is not its own E.164 form (a number that loses a prefix each time it
+	// is read) names nobody for certain.
+	if again, ok := fullParse(e164); !ok || again != e164 {
 		return "", errPhone
 	}
 	return Phone(e164), nil
+}
+
+// fullParse gives the E.164 form of a number with a plus sign.
+func fullParse(number string) (e164 string, ok bool) {
+	n, err := phonenumbers.Parse(number, "")
+	if err != nil || !diallable(n) {
+		return "", false
+	}
+	e164 = phonenumbers.Format(n, phonenumbers.E164)
+	return e164, len(e164) >= 8 && len(e164) <= 16
+}
+
+// diallable reports whether n has a length that numbers of its country have
+// when they are called from abroad; a number without its area code has not.
+func diallable(n *phonenumbers.PhoneNumber) bool {
+	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE
 }
 
 var errPhone = Errorf(CodeValidation, "Phone number invalid: give it in international form, with country code, e.g. +14840000000")
@@ -57,18 +74,23 @@ func possible(digits string) bool {
 	code := 0
 	for i := range 3 {
 		code = code*10 + int(digits[i]-'0')
-		if phonenumbers.GetRegionCodeForCountryCode(code) == phonenumbers.UNKNOWN_REGION {
+		region := phonenumbers.GetRegionCodeForCountryCode(code)
+		if region == phonenumbers.UNKNOWN_REGION {
 			continue
 		}
 		national := digits[i+1:]
 		if national == "" || national[0] == '0' { // a national prefix, or Italy
 			return false
 		}
+		// In some countries the prefix is another digit, such as 8 in Belarus.
+		if prefix := phonenumbers.GetNddPrefixForRegion(region, true); prefix != "" && strings.HasPrefix(national, prefix) {
+			return false
+		}
 		n, err := strconv.ParseUint(national, 10, 64)
 		if err != nil {
 			return false
 		}
-		return phonenumbers.IsPossibleNumber(&phonenumbers.PhoneNumber{
+		return diallable(&phonenumbers.PhoneNumber{
 			CountryCode: proto.Int32(int32(code)), NationalNumber: proto.Uint64(n),
 		})
 	}
