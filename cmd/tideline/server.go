@@ -32,7 +32,7 @@ import (
 
 const (
 	// claimWait is how long a server waits for a predecessor that is stopping.
-	claimWait = 15 * time.Second
+	claimWait = 5 * time.Second
 	// attemptTimeout bounds an attempt to send; within it the connector bounds an
 	// upload and the wait for WhatsApp's acknowledgement each.
 	attemptTimeout = 6 * time.Minute
