@@ -99,7 +99,7 @@ func TestControlRefusesBadInput(t *testing.T) {
 		{"POST", "/sandbox/phones", `{"number":"abc"}`, 400},
 		{"POST", "/sandbox/phones", `{"number":"+0123456789"}`, 400},
 		{"POST", "/sandbox/phones", `{"number":"+14840000001"} {}`, 400},
-		{"POST", "/sandbox/phones", `{"number":"+14840000001","nmae":"x"}`, 400},
+		{"POST", "/sandbox/phones", `{"number":"+14840000001","title":"x"}`, 400},
 		{"POST", "/sandbox/phones", "{\"number\":\"\xff\"}", 400},
 		{"POST", "/sandbox/phones", `{"number":"+14840000001","name":"` + strings.Repeat("x", 300) + `"}`, 400},
 		{"POST", "/sandbox/phones", `"` + strings.Repeat("x", 2<<20) + `"`, 413},

@@ -49,7 +49,7 @@ func Example() {
 	cli.AddEventHandler(func(evt any) {
 		switch e := evt.(type) {
 		case *events.QR:
-			go shop.ScanQR(ctx, e.Codes[0])
+			go func() { _ = shop.ScanQR(ctx, e.Codes[0]) }() // a failure shows as no connection
 		case *events.Connected:
 			close(connected)
 		case *events.Message:

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +18,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"go.mau.fi/whatsmeow"
 
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/blob/local"
@@ -112,13 +113,20 @@ func stack(ctx context.Context, st *sqlstore.Store) (http.Handler, func(), error
 	who := auth.New(st, auth.Config{})
 	h := httpapi.New(httpapi.Config{}, httpapi.Deps{
 		Auth:     who,
-		Messages: message.New(message.Deps{Store: st, Refresher: who, NewMessageID: func() string { return string(whatsmeow.GenerateMessageID()) }}),
+		Messages: message.New(message.Deps{Store: st, Refresher: who, NewMessageID: newMessageID}),
 		Files:    file.New(file.Config{LinkKey: key}, file.Deps{Storage: st, Blobs: blobs, Log: log}),
 		Storage:  st,
 		Meter:    httpapi.NewMeter(st, log, nil),
 		Log:      log,
 	})
 	return h, func() { _ = blobs.Close(); _ = os.RemoveAll(dir) }, nil
+}
+
+// newMessageID draws ids in the form that the connector's have, at the same cost.
+func newMessageID() string {
+	var b [9]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "3EB0" + strings.ToUpper(hex.EncodeToString(b[:]))
 }
 
 // nowhere is a connector without an account.

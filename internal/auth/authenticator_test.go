@@ -119,7 +119,7 @@ func TestAuthenticateCachedSeesARevocationWithinASecond(t *testing.T) {
 		if _, err := a.AuthenticateCached(t.Context(), "a"); err != nil {
 			t.Fatalf("within the second the answer may be old: %v", err)
 		}
-		time.Sleep(time.Second + time.Millisecond) // virtual
+		<-time.After(time.Second + time.Millisecond) // virtual
 		_, err := a.AuthenticateCached(t.Context(), "a")
 		wantCode(t, err, tideline.CodeInvalidToken)
 	})
@@ -134,7 +134,7 @@ func TestATokenExpiresInMemoryToo(t *testing.T) {
 		if _, err := a.AuthenticateCached(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(500 * time.Millisecond) // virtual; the version is still trusted
+		<-time.After(500 * time.Millisecond) // virtual; the version is still trusted
 		_, err := a.AuthenticateCached(t.Context(), "a")
 		wantCode(t, err, tideline.CodeInvalidToken)
 	})

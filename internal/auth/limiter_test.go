@@ -22,7 +22,7 @@ func TestTheLimiterLetsTheBurstThroughAndThenTheRate(t *testing.T) {
 		if _, ok := l.Allow("b"); !ok {
 			t.Error("another key was refused")
 		}
-		time.Sleep(500 * time.Millisecond) // virtual
+		<-time.After(500 * time.Millisecond) // virtual
 		if _, ok := l.Allow("a"); !ok {
 			t.Error("refused although a token had come back; a refusal must not count")
 		}
@@ -38,7 +38,7 @@ func TestTheLimiterSaysHowLongASlowRateTakes(t *testing.T) {
 		if ok || retry != 10*time.Second {
 			t.Fatalf("got %v, %v; want a refusal for 10 seconds", retry, ok)
 		}
-		time.Sleep(retry) // virtual
+		<-time.After(retry) // virtual
 		if _, ok := l.Allow("a"); !ok {
 			t.Error("refused after the time that was asked for")
 		}

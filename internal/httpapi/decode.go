@@ -83,7 +83,7 @@ func checkHeaders(r *http.Request) error {
 			return err
 		}
 	}
-	if given := r.Header["Content-Encoding"]; len(given) > 0 && !(len(given) == 1 && strings.EqualFold(given[0], "identity")) {
+	if given := r.Header["Content-Encoding"]; len(given) > 1 || len(given) == 1 && !strings.EqualFold(given[0], "identity") {
 		return tideline.Errorf(tideline.CodeValidation, "Content-Encoding is not supported: send the JSON as it is")
 	}
 	return nil

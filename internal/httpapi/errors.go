@@ -108,11 +108,6 @@ func (s *server) logFault(x *exchange, r *http.Request, err error) {
 	s.log.ErrorContext(ctx, "request failed", "request_id", x.id, "operation", x.op.name, "error", err)
 }
 
-// invalid makes a validation_error about one field.
-func invalid(field, msg string) error {
-	return tideline.Invalid([]tideline.FieldError{{Path: []string{field}, Msg: msg}})
-}
-
 var (
 	errNoSuchPath = tideline.Errorf(tideline.CodeNotFound, "There is nothing at this path; the API reference is at /docs")
 	errRate       = tideline.Errorf(tideline.CodeRateLimitExceeded, "Requests rate is over limit: wait as long as the Retry-After header says")

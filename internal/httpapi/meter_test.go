@@ -75,7 +75,7 @@ func TestCallsAreWrittenDownEveryFewSecondsAndAtTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(flushEvery) // virtual
+		<-time.After(flushEvery) // virtual
 		synctest.Wait()
 		if diff := cmp.Diff(map[string]int64{"2000-01-01": 107}, b.calls); diff != "" {
 			t.Errorf("after a while (-want +got):\n%s", diff)
@@ -171,7 +171,7 @@ func TestANewPeriodBeginsAtNothing(t *testing.T) {
 		if !ok || limited.retry != 31*24*time.Hour || !tideline.IsCode(err, tideline.CodeQuotaExceeded) {
 			t.Fatalf("got %v", err)
 		}
-		time.Sleep(limited.retry) // virtual
+		<-time.After(limited.retry) // virtual
 		if err := m.Count(t.Context(), w); err != nil {
 			t.Errorf("in the next period: %v", err)
 		}

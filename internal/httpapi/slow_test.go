@@ -49,7 +49,7 @@ func talk(t *testing.T, h http.Handler, pause time.Duration, parts ...string) (i
 	go func() {
 		defer close(written)
 		for _, part := range parts {
-			time.Sleep(pause) // virtual
+			<-time.After(pause) // virtual
 			if _, err := io.WriteString(mine, part); err != nil {
 				return // the server has hung up; its answer says why
 			}

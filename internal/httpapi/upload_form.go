@@ -80,7 +80,7 @@ func checkFormType(x *exchange, r *http.Request) error {
 // its bytes come next.
 func (f *uploadForm) next() (more bool, err error) {
 	part, err := f.parts.NextPart()
-	if err == io.EOF { //nolint:errorlint // documented to be io.EOF itself
+	if err == io.EOF { // documented to be io.EOF itself
 		return false, nil
 	}
 	if err != nil {

@@ -99,6 +99,7 @@ func (s *sqlite) start(ctx context.Context) (err error) {
 		opAck:       `DELETE FROM queue WHERE seq = (SELECT seq FROM queue WHERE device = ? AND key = ? ORDER BY seq LIMIT 1)`,
 		opDropQueue: `DELETE FROM queue WHERE device = ?`,
 	} {
+		//nolint:sqlclosecheck // kept for as long as the connection; closed with it
 		if s.stmts[kind], err = s.conn.PrepareContext(ctx, query); err != nil {
 			return fmt.Errorf("prepare statement: %w", err)
 		}
@@ -203,6 +204,7 @@ func (s *sqlite) exec(ctx context.Context, tx *sql.Tx, o op) error {
 	case opDropQueue:
 		args = []any{o.a}
 	}
+	//nolint:sqlclosecheck // closed when the transaction ends
 	_, err := tx.StmtContext(ctx, s.stmts[o.kind]).ExecContext(ctx, args...)
 	return err
 }

@@ -16,9 +16,10 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Node and Attrs are whatsmeow's.
 type (
-	Node  = waBinary.Node
+	// Node is whatsmeow's.
+	Node = waBinary.Node
+	// Attrs is whatsmeow's.
 	Attrs = waBinary.Attrs
 )
 
