@@ -137,9 +137,23 @@ func (s *server) stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	if s.sandbox {
+		s.understood(t)
+	}
 	s.http.CloseIdleConnections()
 	if code, err := s.Stop(ctx); err != nil || code != 0 {
 		t.Fatalf("stop: exit code %d, %v; want 0\n%s", code, err, s.Stderr())
+	}
+}
+
+// understood fails the test if the sandbox's network was told something that it
+// doesn't know: what was tested then is not what WhatsApp would do.
+func (s *server) understood(t testing.TB) {
+	t.Helper()
+	var got struct{ Unhandled []wasim.Unhandled }
+	s.mustCall(t, http.MethodGet, "/sandbox/unhandled", nil, &got)
+	if len(got.Unhandled) > 0 {
+		t.Errorf("stanzas that the network doesn't know: %+v", got.Unhandled)
 	}
 }
 

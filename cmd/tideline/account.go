@@ -34,6 +34,7 @@ func (accountListCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		a.correct(accounts)
 		views := make([]accountJSON, len(accounts))
 		rows := make([][]string, len(accounts))
 		for i, acc := range accounts {
@@ -114,6 +115,23 @@ func (a *app) onAccount(ctx context.Context, ref string, do func(*operator.Clien
 		}
 		return do(o, operator.AccountRequest{WorkspaceID: d.workspace.ID, AccountID: acc.ID}, acc)
 	})
+}
+
+// correct makes the states of accounts true when no server runs: one that was
+// killed could not note that its connections ended.
+func (a *app) correct(accounts []tideline.Account) {
+	f, err := a.folder()
+	if err != nil {
+		return // the server may be on another machine
+	}
+	if running, err := f.Locked(); err != nil || running {
+		return
+	}
+	for i := range accounts {
+		if s := accounts[i].State; s == tideline.AccountActive || s == tideline.AccountConnecting {
+			accounts[i].State, accounts[i].StateReason = tideline.AccountDisconnected, "the server is not running"
+		}
+	}
 }
 
 // findAccount finds an account by its phone number in any form, its JID or its

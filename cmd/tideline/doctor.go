@@ -163,7 +163,7 @@ func (e *examination) database(ctx context.Context, a *app) {
 	defer s.Close()
 	e.well("database", "reachable, version %d", current)
 	e.ledger(ctx, s)
-	e.accounts(ctx, s)
+	e.accounts(ctx, a, s)
 }
 
 func (e *examination) ledger(ctx context.Context, s *sqlstore.Store) {
@@ -180,7 +180,7 @@ func (e *examination) ledger(ctx context.Context, s *sqlstore.Store) {
 	}
 }
 
-func (e *examination) accounts(ctx context.Context, s *sqlstore.Store) {
+func (e *examination) accounts(ctx context.Context, a *app, s *sqlstore.Store) {
 	accounts, err := s.AllAccounts(ctx)
 	if err != nil {
 		e.ill("accounts", "Look at the database.", "they can't be read: %v", err)
@@ -189,6 +189,7 @@ func (e *examination) accounts(ctx context.Context, s *sqlstore.Store) {
 	if len(accounts) == 0 {
 		e.ill("accounts", "Run: tideline account pair", "no number is paired")
 	}
+	a.correct(accounts)
 	for _, acc := range accounts {
 		name := "account " + string(acc.Phone)
 		found := string(acc.State)
@@ -205,7 +206,7 @@ func (e *examination) accounts(ctx context.Context, s *sqlstore.Store) {
 		case tideline.AccountBanned:
 			e.ill(name, "Open WhatsApp on the phone to see for how long, and send less and slower afterwards.", "%s", found)
 		case tideline.AccountOutdated:
-			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library.", "%s", found)
+			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library. Until there is a newer one, try serve --whatsapp-version.", "%s", found)
 		}
 	}
 }

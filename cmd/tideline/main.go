@@ -28,6 +28,7 @@ const (
 )
 
 func main() {
+	keepPrivate()
 	ignoreEmptyVariables()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the second one ends the process at once.

@@ -35,6 +35,9 @@ func (c *messageShowCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
+		sender := []tideline.Account{m.Account}
+		a.correct(sender)
+		m.Account = sender[0]
 		v := messageView(m)
 		place, err := d.store.PlaceOf(ctx, d.workspace.ID, m.Message.ID)
 		switch {

@@ -153,7 +153,7 @@ func (s *server) openStore(ctx context.Context) (err error) {
 
 // openNetwork opens the connector, in a sandbox on a network of its own.
 func (s *server) openNetwork(ctx context.Context) (err error) {
-	options := meow.Options{DataDir: s.folder.Path, Logger: s.log}
+	options := meow.Options{DataDir: s.folder.Path, Logger: s.log, Version: s.serve.WhatsAppVersion}
 	if s.common.OnPostgres() {
 		options.Database = s.common.DatabaseURL()
 	}
@@ -210,6 +210,9 @@ func (s *server) openAPI(context.Context) (err error) {
 		control = s.world.Control()
 	}
 	s.handler = routes(api, s.probes, s.metrics, control)
+	if old, err := s.folder.Server(); err == nil {
+		operator.RemoveStale(old.Operator)
+	}
 	if s.socket, err = operator.Listen(s.folder.Path); err != nil {
 		return err
 	}

@@ -73,14 +73,13 @@ func Create(path string, kind Kind) (Folder, error) {
 
 // check reports a folder of the other kind.
 func (f Folder) check(kind Kind) error {
-	switch {
-	case f.Kind == kind:
+	if f.Kind == kind {
 		return nil
-	case f.Kind == Sandbox:
-		return fmt.Errorf("%s belongs to a sandbox, whose phones exist only there: start it with --sandbox, or name another folder with --data", f.Path)
-	default:
-		return fmt.Errorf("%s belongs to a production server, whose accounts a sandbox would log out: start it without --sandbox, or name another folder with --data", f.Path)
 	}
+	if f.Kind == Sandbox {
+		return fmt.Errorf("%s belongs to a sandbox, whose phones exist only there: start it with --sandbox, or name another folder with --data", f.Path)
+	}
+	return fmt.Errorf("%s belongs to a production server, whose accounts a sandbox would log out: start it without --sandbox, or name another folder with --data", f.Path)
 }
 
 // WriteFile replaces a file that only its owner may read. When it returns nil

@@ -177,6 +177,31 @@ func TestALongPathFallsBack(t *testing.T) {
 	}
 }
 
+func TestWhatADeadServerLeftIsRemoved(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp(t.TempDir(), tempPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, socketFile)
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "precious.txt")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	RemoveStale(left)
+	RemoveStale(other)
+	RemoveStale("")
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("another file was removed: %v", err)
+	}
+}
+
 func TestASocketLeftBehindIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,10 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
 	socketFile = "operator.sock"
+	tempPrefix = "tideline-operator-"
 	// maxSocketPath is what every system allows: 104 bytes with the closing zero
 	// on macOS and the BSDs, 108 on Linux.
 	maxSocketPath = 103
@@ -34,7 +36,7 @@ func Listen(dir string) (s *Socket, err error) {
 	}
 	s = &Socket{path: path}
 	if len(path) > maxSocketPath {
-		if s.own, err = os.MkdirTemp("", "tideline-"); err != nil {
+		if s.own, err = os.MkdirTemp("", tempPrefix); err != nil {
 			return nil, fmt.Errorf("operator socket: %w", err)
 		}
 		s.path = filepath.Join(s.own, socketFile)
@@ -50,6 +52,18 @@ func Listen(dir string) (s *Socket, err error) {
 		return nil, errors.Join(fmt.Errorf("operator socket: %w", err), s.Close())
 	}
 	return s, nil
+}
+
+// RemoveStale removes the socket at path and the temporary folder around it, if
+// there is one: both were left by a server that died.
+func RemoveStale(path string) {
+	if filepath.Base(path) != socketFile {
+		return
+	}
+	_ = os.Remove(path) // it may be gone
+	if dir := filepath.Dir(path); strings.HasPrefix(filepath.Base(dir), tempPrefix) {
+		_ = os.Remove(dir) // only when it is empty
+	}
 }
 
 // Path is where the socket is.
