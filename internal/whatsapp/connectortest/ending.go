@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
@@ -36,6 +37,21 @@ func logout(t *testing.T, w *world) {
 	w.forgotten(device)
 	if n := len(w.owner(business).Companions()); n != 0 {
 		t.Errorf("the phone lists %d devices, want none", n)
+	}
+}
+
+// gone waits until the connector has dropped the keys of a device.
+func (w *world) gone(device string) {
+	w.t.Helper()
+	ctx := w.ctx()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for w.hasDevice(device) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			w.t.Fatal("the session is still there")
+		}
 	}
 }
 
@@ -89,6 +105,7 @@ func unlinked(t *testing.T, w *world) {
 	if e := w.refused(w.text(device, ana, "x")); !e.Offline {
 		t.Errorf("send: got %+v, want offline", e)
 	}
+	w.gone(device)
 	// The other account is none the wiser.
 	m := w.text(other, ana, "still linked")
 	w.send(m)
@@ -127,6 +144,7 @@ func loginRefused(code int, want tideline.AccountState, survives bool) func(*tes
 			t.Errorf("reported %s", fmt.Sprint(got))
 		}
 		if !survives {
+			w.gone(device)
 			return
 		}
 		w.net.ClearFaults(f.ID)

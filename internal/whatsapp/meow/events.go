@@ -45,7 +45,7 @@ func (s *session) handle(evt any) bool {
 		s.spoil()
 		s.downFor(backoff(0, failureRetry, failureRetry), "WhatsApp refused the login ("+e.Reason.String()+")")
 	case *events.StreamError:
-		s.c.log.Warn("whatsapp ended the stream", "device", s.device, "code", e.Code)
+		s.c.log.Warn("whatsapp ended the stream", "session", s.label, "code", e.Code)
 	case *events.Receipt:
 		return s.receipt(e)
 	case *events.Message:
@@ -160,7 +160,7 @@ func (s *session) receipt(e *events.Receipt) bool {
 	if err == nil {
 		return true
 	}
-	s.c.log.Error("receipts not stored; whatsapp will repeat them", "device", s.device, "count", len(e.MessageIDs), "err", err)
+	s.c.log.Error("receipts not stored; whatsapp will repeat them", "session", s.label, "count", len(e.MessageIDs), "err", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed && s.resetAt == nil {

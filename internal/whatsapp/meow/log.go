@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"sync/atomic"
 
 	signallog "go.mau.fi/libsignal/logger"
@@ -34,6 +35,24 @@ func (l libraryLogger) write(level, format string, args []any) {
 	}
 	l.log.Debug("whatsapp library", "library_level", level, "text", fmt.Sprintf(format, args...))
 }
+
+// quiet gives err without telephone numbers and hidden ids in its text: the
+// library likes to name whom it could not reach, and errors are logged above
+// debug level. What it wraps stays the same.
+func quiet(err error) error {
+	if err == nil {
+		return nil
+	}
+	return quietError{err}
+}
+
+type quietError struct{ error }
+
+// longNumber is what could be a telephone number.
+var longNumber = regexp.MustCompile(`[0-9]{7,}`)
+
+func (e quietError) Error() string { return longNumber.ReplaceAllString(e.error.Error(), "…") }
+func (e quietError) Unwrap() error { return e.error }
 
 // signalLog is where libsignal's words go, once a connector was opened.
 var signalLog atomic.Pointer[slog.Logger]

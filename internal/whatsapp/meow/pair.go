@@ -87,7 +87,7 @@ func (p *pairing) run(ctx context.Context) {
 	hangUp(p.cli, p.line)
 	endConn()
 	if err == nil {
-		err = p.login(linked.ID)
+		err = p.login(linked.ID) //nolint:contextcheck // finished properly, see above
 	}
 	if err != nil {
 		p.emit(whatsapp.PairEvent{Failed: err})
@@ -229,7 +229,7 @@ func (p *pairing) login(device types.JID) error {
 	case state == tideline.AccountLoggedOut, state == tideline.AccountBanned:
 		return errPairNotLinked
 	case err != nil:
-		p.c.log.Warn("linked account is not connected yet", "device", s.device, "err", err)
+		p.c.log.Warn("linked account is not connected yet", "session", s.label, "err", err)
 	}
 	return nil
 }

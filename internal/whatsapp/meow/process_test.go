@@ -179,3 +179,13 @@ func TestLibraryIsHeardAtDebugLevelOnly(t *testing.T) {
 		t.Errorf("at debug level the library said %q", b.String())
 	}
 }
+
+func TestSendErrorsNameNoNumber(t *testing.T) {
+	t.Parallel()
+	cause := fmt.Errorf("failed to get user info for 14840000001@s.whatsapp.net to fill LID cache: %w", whatsmeow.ErrIQTimedOut)
+	for _, err := range []error{sendError(cause), attachmentError(cause)} {
+		if strings.Contains(err.Error(), "1484") || !errors.Is(err, whatsmeow.ErrIQTimedOut) {
+			t.Errorf("got %q, want it without the number and with its cause", err)
+		}
+	}
+}

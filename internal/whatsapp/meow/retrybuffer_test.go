@@ -29,7 +29,7 @@ func TestSentMessagesArePrunedTwiceADay(t *testing.T) {
 			if err := b.DeleteOldOutgoingEvents(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}
 		if under.deletions != 2 {
 			t.Errorf("%d deletions in a day of sending, want 2", under.deletions)

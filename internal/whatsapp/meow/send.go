@@ -116,16 +116,16 @@ func (s *session) mustExist(ctx context.Context, to types.JID) error {
 	}
 	lids := s.c.sessions.container.LIDMap
 	if lid, err := lids.GetLIDForPN(ctx, to); err != nil {
-		return &whatsapp.SendError{Err: fmt.Errorf("look up the recipient: %w", err)}
+		return &whatsapp.SendError{Err: fmt.Errorf("look up the recipient: %w", quiet(err))}
 	} else if !lid.IsEmpty() {
 		return nil
 	}
 	users, err := s.cli.GetUserInfo(ctx, []types.JID{to})
 	switch {
 	case err != nil && !s.active():
-		return &whatsapp.SendError{Offline: true, Err: fmt.Errorf("ask for the recipient: %w", err)}
+		return &whatsapp.SendError{Offline: true, Err: fmt.Errorf("ask for the recipient: %w", quiet(err))}
 	case err != nil:
-		return &whatsapp.SendError{Err: fmt.Errorf("ask for the recipient: %w", err)}
+		return &whatsapp.SendError{Err: fmt.Errorf("ask for the recipient: %w", quiet(err))}
 	case users[to].LID.IsEmpty():
 		return &whatsapp.SendError{Reason: tideline.ReasonNotOnWhatsApp, Err: errNoRecipient}
 	}

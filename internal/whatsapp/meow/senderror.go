@@ -24,6 +24,7 @@ var (
 // sendError says what a failure of the library's SendMessage means. Whatever it
 // is, the next attempt uses the same id, so in doubt it is "unknown".
 func sendError(err error) *whatsapp.SendError {
+	err = quiet(err)
 	if code, ok := ackCode(err); ok {
 		return refusal(code, err)
 	}
@@ -101,6 +102,7 @@ func refusal(code int, err error) *whatsapp.SendError {
 // attachmentError says what a failure before the message itself means: nothing
 // was sent yet.
 func attachmentError(err error) *whatsapp.SendError {
+	err = quiet(err)
 	if refused, ok := errors.AsType[*uploadError](err); ok && refused.final() {
 		return &whatsapp.SendError{Reason: tideline.ReasonAttachmentRefused, Err: err}
 	}

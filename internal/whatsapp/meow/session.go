@@ -30,11 +30,15 @@ const (
 // count as the first one.
 const steadyAfter = 10 * time.Second
 
+// deleteTimeout bounds the deletion of an ended session's keys.
+const deleteTimeout = 10 * time.Second
+
 // session is one account's link. There is no goroutine of ours behind an idle
 // one: it moves on when the library reports something or a timer fires.
 type session struct {
 	c      *Connector
 	device string // the session's name: its JID
+	label  string // its name in the log, which must not show the number: the hidden id
 	jid    types.JID
 	line   *line
 	cli    *whatsmeow.Client
@@ -49,12 +53,14 @@ type session struct {
 	deliver sync.Mutex
 
 	mu       sync.Mutex
-	state    tideline.AccountState // as last reported; "" at first
-	reason   string                // as last reported
-	changed  chan struct{}         // closed and replaced with every change of state
+	state    tideline.AccountState // as last reported, or about to be; "" at first
+	reason   string                // as last reported, or about to be
+	told     tideline.AccountState // the state that the handler was told
+	changed  chan struct{}         // closed and replaced when told or closed changes
 	name     string                // push name as last reported
 	closed   bool                  // the session is over: report nothing, connect no more
 	dialing  bool
+	again    bool        // dial once more when the dial that is going on returns
 	spoilt   bool        // there may be a connection that is of no use; close it
 	timer    *time.Timer // the next connect, when one is planned
 	failures int         // drops and failed connects since the last steady connection
@@ -66,7 +72,7 @@ type session struct {
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 	line := c.net.line()
 	s := &session{
-		c: c, device: jid.String(), jid: jid, line: line, cli: c.client(keys, line),
+		c: c, device: jid.String(), label: keys.LID.String(), jid: jid, line: line, cli: c.client(keys, line),
 		slot:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		name:    keys.PushName,
@@ -79,29 +85,36 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 // connect starts an attempt unless there is a connection or an attempt already.
 func (s *session) connect() {
 	s.deliver.Lock()
+	defer s.deliver.Unlock()
 	s.mu.Lock()
-	busy := s.closed || s.dialing || s.state == tideline.AccountActive
-	if !busy {
-		s.failures, s.replaced = 0, 0
-		s.stopTimer()
-		s.dialing = true
+	dialing := s.dialing
+	if s.closed || s.state == tideline.AccountActive || dialing && s.state == tideline.AccountConnecting {
+		s.mu.Unlock()
+		return
 	}
+	s.failures, s.replaced = 0, 0
+	s.stopTimer()
+	s.dialing = true
+	// An attempt that was refused already may not have returned yet.
+	s.again = dialing
 	s.mu.Unlock()
-	if !busy {
-		s.report(tideline.AccountConnecting, "")
-	}
-	s.deliver.Unlock()
-	if !busy {
+	s.report(tideline.AccountConnecting, "")
+	if !dialing {
 		s.c.spawn(s.dial)
 	}
 }
 
 // dial opens the connection. What becomes of it comes as events.
 func (s *session) dial() {
-	err := s.open()
-	s.mu.Lock()
-	s.dialing = false
-	s.mu.Unlock()
+	var err error
+	for again := true; again; {
+		err = s.open()
+		s.mu.Lock()
+		again = s.again && !s.closed
+		s.again = false
+		s.dialing = again
+		s.mu.Unlock()
+	}
 	switch {
 	case err == nil, s.ctx.Err() != nil:
 	case errors.Is(err, store.ErrDeviceDeleted):
@@ -238,17 +251,25 @@ func (s *session) report(state tideline.AccountState, reason string) {
 		return
 	}
 	s.state, s.reason = state, reason
-	close(s.changed)
-	s.changed = make(chan struct{})
 	if state == tideline.AccountActive {
 		s.activeAt = now
 	}
 	s.mu.Unlock()
 	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now})
+	s.mu.Lock()
+	s.told = state
+	s.announce()
+	s.mu.Unlock()
 }
 
-// end reports a last state and drops the session. It may be called from the
-// library's event handler.
+// announce wakes those who await. It is called with mu held.
+func (s *session) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// end reports the last state of a session that WhatsApp has ended, and drops it
+// with its keys. It may be called from the library's event handler.
 func (s *session) end(state tideline.AccountState, reason string) {
 	s.c.forget(s)
 	s.deliver.Lock()
@@ -256,7 +277,16 @@ func (s *session) end(state tideline.AccountState, reason string) {
 	s.shut()
 	s.deliver.Unlock()
 	// Not here: disconnecting waits for the handler that we may be called from.
-	s.c.spawn(s.hangUp)
+	s.c.spawn(func() {
+		s.hangUp()
+		// The library deletes the keys too, but with the connection's context,
+		// which has just ended.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), deleteTimeout)
+		defer cancel()
+		if err := s.c.sessions.delete(ctx, s.jid); err != nil {
+			s.c.log.Warn("delete a whatsapp session that has ended", "session", s.label, "err", quiet(err))
+		}
+	})
 }
 
 // close ends the session and waits until its connection is closed. With a reason
@@ -279,8 +309,7 @@ func (s *session) shut() {
 		return
 	}
 	s.closed = true
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.announce()
 	s.stopTimer()
 	if s.resetAt != nil {
 		s.resetAt.Stop()
@@ -301,12 +330,12 @@ func (s *session) hangUp() {
 	s.cancel()
 }
 
-// await waits until the account is in one of the states, or the session is
+// await waits until the handler was told one of the states, or the session is
 // over, or ctx ends. It gives the state that it saw last.
 func (s *session) await(ctx context.Context, states ...tideline.AccountState) (tideline.AccountState, error) {
 	for {
 		s.mu.Lock()
-		state, closed, changed := s.state, s.closed, s.changed
+		state, closed, changed := s.told, s.closed, s.changed
 		s.mu.Unlock()
 		for _, want := range states {
 			if state == want {
@@ -335,6 +364,7 @@ func (s *session) active() bool {
 // of the library's Logout (client.go) without what follows there: closing the
 // connection is done with more care here, and the keys are deleted in any case.
 func (s *session) unlink(ctx context.Context) error {
+	//nolint:staticcheck // marked deprecated only to frighten; there is no other way to ask for an answer
 	_, err := s.cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
 		Namespace: "md",
 		Type:      whatsmeow.DangerousInfoQueryType("set"),
@@ -370,7 +400,7 @@ func (s *session) logout(ctx context.Context) error {
 	s.deliver.Unlock()
 	s.hangUp()
 	if told != nil {
-		s.c.log.Warn("whatsapp did not confirm the logout; the keys are deleted all the same", "device", s.device, "err", told)
+		s.c.log.Warn("whatsapp did not confirm the logout; the keys are deleted all the same", "session", s.label, "err", quiet(told))
 	}
 	if err := s.c.sessions.delete(context.WithoutCancel(ctx), s.jid); err != nil {
 		return fmt.Errorf("delete whatsapp session: %w", err)
