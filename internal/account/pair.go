@@ -32,6 +32,7 @@ func (s *Service) Pair(ctx context.Context, workspaceID int64, member tideline.M
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	//nolint:contextcheck // it is the service's own end that is watched here
 	unhook := context.AfterFunc(s.stop, func() { cancel(errStopping) })
 	events, err := s.deps.Connector.Pair(ctx, req)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestPairOfTheSameNumberReplacesItsSession(t *testing.T) {
 		a := numbered(1, tideline.AccountDisconnected)
 		h := newHouse(newConnector(device(1)), newStorage(a), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func TestPairOfAnotherWorkspacesNumberIsUndone(t *testing.T) {
 		a.WorkspaceID = 2
 		h := newHouse(newConnector(device(1)), newStorage(a), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
 		if err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func TestStartConnectsAccountsAndClaimsNothingBefore(t *testing.T) {
 		if h.store.get(4).StateReason == "" {
 			t.Error("logged out without a reason")
 		}
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		for id := int64(1); id <= 3; id++ {
 			h.checkState(t, id, tideline.AccountActive)
 			if h.wakes.of(id) != 1 {
@@ -125,12 +125,12 @@ func TestStartStaggersConnectsAndEndsWithTheMostRecent(t *testing.T) {
 		}
 		h := newHouse(newConnector(devices...), newStorage(accounts...), account.Config{ConnectPerSecond: 10})
 		h.run(t)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if n := len(h.con.connected()); n < 19 || n > 22 {
 			t.Errorf("%d connects in two seconds, want about 20", n)
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		got := h.con.connected()
 		if len(got) != 40 || got[0] != device(40) || got[39] != device(1) {
 			t.Errorf("connected %v, want all, the most recent last", got)
@@ -144,12 +144,12 @@ func TestConnectThatCannotStartIsRepeated(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.con.setConnectErr(errAway)
 		h.run(t)
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		if n := len(h.con.connected()); n < 3 || n > 8 {
 			t.Errorf("%d attempts in ten seconds, want a few, with growing pauses", n)
 		}
 		h.con.setConnectErr(nil)
-		time.Sleep(40 * time.Second)
+		<-time.After(40 * time.Second)
 		h.checkState(t, 1, tideline.AccountActive)
 	})
 }
@@ -159,7 +159,7 @@ func TestStateThatStorageCouldNotTakeIsWrittenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		h.store.setAway(true)
 		h.con.say(device(1), tideline.AccountDisconnected, "lost")
 		h.con.say(device(1), tideline.AccountBanned, "too many messages")
@@ -169,9 +169,9 @@ func TestStateThatStorageCouldNotTakeIsWrittenAgain(t *testing.T) {
 		if got := h.store.get(1).State; got != tideline.AccountActive {
 			t.Fatalf("stored %s although storage is away", got)
 		}
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 		h.store.setAway(false)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		h.checkState(t, 1, tideline.AccountBanned)
 		if got := h.store.get(1).StateReason; got != "too many messages" {
 			t.Errorf("reason %q", got)
@@ -184,7 +184,7 @@ func TestSameStateIsWrittenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		before := h.store.written()
 		for range 5 {
 			h.con.say(device(1), tideline.AccountActive, "")
@@ -239,7 +239,7 @@ func TestAccountsOfAnotherProcessAreNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		h.con.mu.Lock()
 		h.con.sessions[device(2)] = true
 		h.con.mu.Unlock()
@@ -247,7 +247,7 @@ func TestAccountsOfAnotherProcessAreNoticed(t *testing.T) {
 			h.store.accounts = append(h.store.accounts, numbered(2, tideline.AccountDisconnected))
 			h.store.removed[1] = true
 		})
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		h.checkState(t, 2, tideline.AccountActive)
 		if _, ok := h.DeviceOf(1); ok {
 			t.Error("a removed account may send")
@@ -263,7 +263,7 @@ func TestLogoutKeepsTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		if err := h.Logout(t.Context(), 2, 1); !tideline.IsCode(err, tideline.CodeNotFound) {
 			t.Errorf("another workspace's account: got %v, want not_found", err)
 		}
@@ -281,7 +281,7 @@ func TestRemoveUnlinksAndForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
 		h.run(t)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		if err := h.Remove(t.Context(), 2, 1); !tideline.IsCode(err, tideline.CodeNotFound) {
 			t.Errorf("another workspace's account: got %v, want not_found", err)
 		}

@@ -30,7 +30,7 @@ type tx struct {
 // exec runs a statement and gives the number of rows it changed.
 func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	var res sql.Result
-	stmt, err := t.statement(ctx, query)
+	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	switch {
 	case err != nil:
 		return 0, err
@@ -48,7 +48,7 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 // each runs a query and calls scan for every row.
 func (t *tx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	var rows *sql.Rows
-	stmt, err := t.statement(ctx, query)
+	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	switch {
 	case err != nil:
 		return err
