@@ -330,7 +330,7 @@ func TestProbesAndPages(t *testing.T) {
 		"/healthz": {`"status":"ok"`, `"sandbox":true`},
 		"/readyz":  {`"status":"ready"`, `"reasons":[]`},
 		"/metrics": {
-			`tideline_messages_accepted_total 1`, `tideline_outbox_settled_total{reason="",status="sent"} 1`, `tideline_outbox_messages 0`,
+			`tideline_messages_accepted_total 1`, `tideline_outbox_settled_total{reason="",status="Sent"} 1`, `tideline_outbox_messages 0`,
 			`tideline_accounts{state="active"} 1`, `tideline_outbox_lateness_seconds_count 1`, "go_goroutines ", "tideline_build_info{",
 		},
 		"/docs":              {"<html", "swagger"},

@@ -22,7 +22,8 @@ type messageShown struct {
 	Reason  string
 	Credits int64
 	Queue   *struct {
-		Before int `json:"messages_before"`
+		Before      int    `json:"messages_before"`
+		LastAttempt string `json:"last_attempt"`
 	}
 }
 
@@ -292,6 +293,10 @@ func TestPromise9TheStateShownIsTheState(t *testing.T) {
 	srv.fault(t, wasim.Fault{Kind: wasim.FaultCut})
 	srv.awaitAccount(t, "disconnected")
 	uid := srv.send(t, client.Message{Phone: ana, Text: "waits for the connection", AccountPhone: accountNumber})
+	eventually(t, "the message says why it waits", func(context.Context) (bool, string) {
+		m := query[messageShown](t, s, "message", "show", uid)
+		return m.Queue != nil && m.Queue.LastAttempt == "account offline", fmt.Sprintf("%+v", m)
+	})
 	if _, err := srv.api.Send(t.Context(), client.Message{Phone: ana, Text: "by whom?"}); !refusedWith(err, "validation_error") || !strings.Contains(err.Error(), "No connected WhatsApp account") {
 		t.Errorf("send by default while nothing is connected: %v", err)
 	}

@@ -42,7 +42,7 @@ func (c *messageShowCmd) Run(ctx context.Context, a *app) error {
 		place, err := d.store.PlaceOf(ctx, d.workspace.ID, m.Message.ID)
 		switch {
 		case err == nil:
-			v.Queue = &placeJSON{Before: place.Position, Expected: jsonTime{place.Expected}}
+			v.Queue = &placeJSON{Before: place.Position, Expected: jsonTime{place.Expected}, LastAttempt: place.Note}
 			if place.Expected.IsZero() {
 				v.Queue.Expected = jsonTime{time.Now()}
 			}
@@ -88,8 +88,9 @@ type changeJSON struct {
 }
 
 type placeJSON struct {
-	Before   int      `json:"messages_before"`
-	Expected jsonTime `json:"expected_at"`
+	Before      int      `json:"messages_before"`
+	Expected    jsonTime `json:"expected_at"`
+	LastAttempt string   `json:"last_attempt,omitempty"` // why it was not the last one
 }
 
 func messageView(m store.MessageView) messageJSON {
@@ -112,11 +113,12 @@ func messageView(m store.MessageView) messageJSON {
 }
 
 func printMessage(w io.Writer, v messageJSON, loc *time.Location) {
-	status, queue, file := v.Status, "", ""
+	status, queue, lastAttempt, file := v.Status, "", "", ""
 	if v.Reason != "" {
 		status = fmt.Sprintf("%s: %s (%s)", v.Status, v.ReasonText, v.Reason)
 	}
 	if v.Queue != nil {
+		lastAttempt = v.Queue.LastAttempt
 		queue = fmt.Sprintf("%d before it, expected at %s", v.Queue.Before, stamp(v.Queue.Expected.Time, loc))
 		if v.State != string(tideline.AccountActive) {
 			queue += ", once its account is connected again"
@@ -129,6 +131,7 @@ func printMessage(w io.Writer, v messageJSON, loc *time.Location) {
 		"Message", v.UID,
 		"Status", status,
 		"Queue", queue,
+		"Last attempt", lastAttempt,
 		"From", fmt.Sprintf("%s (%s)", v.Account, v.State),
 		"To", fmt.Sprintf("%s (%s)", v.Recipient, v.Chat),
 		"Text", v.Text,

@@ -138,6 +138,7 @@ type MessageView struct {
 type Place struct {
 	Position int       // messages of the same lane before it
 	Expected time.Time // when it will be sent if the account stays connected: the lane's clock plus the stored gaps up to it; zero when the lane never sent and nothing is before it, that is: now
+	Note     string    // why the last attempt to send it did not end it; "" when there was none
 }
 
 // Messages reads messages.

@@ -61,30 +61,19 @@ func NewOutbox(r prometheus.Registerer) *Outbox {
 	}
 	r.MustRegister(o.settled, o.retried, o.late, o.took)
 	// Series that don't exist yet can't be alerted on.
-	o.settled.WithLabelValues(label(tideline.StatusSent), "")
+	o.settled.WithLabelValues(string(tideline.StatusSent), "")
 	return o
 }
 
 // Settled notes a message that ended.
 func (o *Outbox) Settled(status tideline.Status, reason tideline.Reason, late, took time.Duration) {
-	o.settled.WithLabelValues(label(status), string(reason)).Inc()
+	o.settled.WithLabelValues(string(status), string(reason)).Inc()
 	o.late.Observe(max(0, late).Seconds())
 	o.took.Observe(took.Seconds())
 }
 
 // Retried notes an attempt that will be repeated.
 func (o *Outbox) Retried() { o.retried.Inc() }
-
-func label(s tideline.Status) string {
-	switch s {
-	case tideline.StatusSent:
-		return "sent"
-	case tideline.StatusFailed:
-		return "failed"
-	default:
-		return string(s)
-	}
-}
 
 // Sources are asked when metrics are fetched. Each may be nil.
 type Sources struct {

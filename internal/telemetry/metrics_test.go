@@ -51,8 +51,8 @@ func TestOutboxCountsByStatusAndReason(t *testing.T) {
 	o.Retried()
 	want := map[string]float64{
 		"tideline_outbox_retries_total":                                      1,
-		"tideline_outbox_settled_total reason= status=sent":                  2,
-		"tideline_outbox_settled_total reason=not_on_whatsapp status=failed": 1,
+		"tideline_outbox_settled_total reason= status=Sent":                  2,
+		"tideline_outbox_settled_total reason=not_on_whatsapp status=Failed": 1,
 		"tideline_outbox_lateness_seconds count":                             3,
 		"tideline_outbox_attempt_seconds count":                              3,
 	}

@@ -87,8 +87,8 @@ func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (stor
 	var p store.Place
 	err := s.read(ctx, func(t *tx) error {
 		var accountID int64
-		err := t.one(ctx, `SELECT o.account_id FROM outbox o JOIN messages m ON m.id = o.message_id
-			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID)
+		err := t.one(ctx, `SELECT o.account_id, o.note FROM outbox o JOIN messages m ON m.id = o.message_id
+			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID, &p.Note)
 		if err != nil {
 			return err
 		}

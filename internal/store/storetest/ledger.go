@@ -105,6 +105,8 @@ var outboxTests = map[string]func(*testing.T, *world){
 		}
 		same(t, "before the first send", places(), []store.Place{{}, {Position: 1, Expected: w.now.Add(2 * time.Second)},
 			{Position: 2, Expected: w.now.Add(4 * time.Second)}})
+		w.settle(ids[0], "", func(s *store.Settlement) { s.Note = "account offline" })
+		same(t, "after an attempt", places()[0], store.Place{Note: "account offline"})
 		sent := w.now.Add(time.Minute)
 		w.settle(ids[0], tideline.StatusSent, func(s *store.Settlement) { s.LaneAt = sent })
 		_, err := w.store.PlaceOf(w.ctx(), w.ws.ID, ids[0])
