@@ -68,7 +68,8 @@ type Accepted struct {
 	// are those of the first message; nothing was charged or queued.
 	Replayed bool
 	// Err: quota_exceeded (the balance does not cover it), conflict (the key was
-	// used with another body), ErrStale, or a storage failure.
+	// used with another body), not_found (workspace, account or file), ErrStale,
+	// or a storage failure.
 	Err error
 }
 
@@ -119,7 +120,9 @@ type Settler interface {
 	Settle(ctx context.Context, s Settlement) error
 
 	// ApplyReceipts moves sent messages forward. It returns nil for receipts that
-	// change nothing: unknown messages, late or repeated receipts.
+	// change nothing: unknown messages, late or repeated receipts. A receipt that
+	// overtakes the settlement of its message is kept and applied with it; it
+	// proves that the message was sent, so the message can't fail any more.
 	ApplyReceipts(ctx context.Context, r Receipts) error
 }
 

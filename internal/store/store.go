@@ -131,7 +131,7 @@ type MessageView struct {
 	Account    tideline.Account
 	File       *tideline.File
 	MemberName string
-	History    []tideline.StatusChange // oldest first
+	History    []tideline.StatusChange // oldest first; waiting in the outbox is no change, it began at Message.AcceptedAt
 }
 
 // Place is where a queued message stands.

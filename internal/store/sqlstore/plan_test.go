@@ -19,6 +19,7 @@ func TestBatchesNeverScanATable(t *testing.T) {
 		"account workspaces": selectAccountWorkspaces, "file workspaces": selectFileWorkspaces, "balances": selectBalances,
 		"used keys": selectUsedKeys, "chats": selectChatIDs, "chat names": selectChatNames, "labels": selectLabels,
 		"queued": selectQueued, "charges": selectCharges, "sent": selectSent, "early": selectEarly,
+		"update settled": updateSettled, "update status": updateStatus,
 		"delete queued": deleteQueued, "delete early": deleteEarly,
 	} {
 		for _, log := range []int{0, 3, 8} {

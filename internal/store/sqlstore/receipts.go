@@ -47,6 +47,9 @@ var (
 		AND m.sent_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m`, "BIGINT", "TEXT")
 )
 
+var updateStatus = newMulti(`UPDATE messages SET status = v.column2 FROM (VALUES `,
+	`) AS v WHERE messages.id = v.column1`, "BIGINT", "TEXT")
+
 // receiveAll applies receipts in the order of jobs and keeps those that no sent
 // message has for the settlement that may follow.
 func (s *Store) receiveAll(ctx context.Context, t *tx, jobs []*job) error {
@@ -93,10 +96,12 @@ func (s *Store) receiveAll(ctx context.Context, t *tx, jobs []*job) error {
 			}
 		}
 	}
+	var statuses []any
 	for m := range moved {
-		if _, err := t.exec(ctx, `UPDATE messages SET status = $1 WHERE id = $2`, string(m.status), m.id); err != nil {
-			return err
-		}
+		statuses = append(statuses, m.id, string(m.status))
+	}
+	if err := t.execAll(ctx, updateStatus, statuses); err != nil {
+		return err
 	}
 	if err := t.execAll(ctx, insertStatus, history); err != nil {
 		return err

@@ -170,6 +170,8 @@ func (t *tx) setLanes(ctx context.Context, lanes map[int64]time.Time) error {
 }
 
 var (
+	updateSettled = newMulti(`UPDATE messages SET status = v.column2, reason = v.column3, sent_at = v.column4 FROM (VALUES `,
+		`) AS v WHERE messages.id = v.column1`, "BIGINT", "TEXT", "TEXT", "BIGINT")
 	deleteQueued = newMulti(`DELETE FROM outbox WHERE message_id IN (VALUES `, `)`, "BIGINT")
 	insertStatus = newInsert(`message_status (message_id, status, at, reason)`, "(?, ?, ?, ?)", "")
 )
@@ -181,7 +183,7 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 	if len(endings) == 0 {
 		return nil
 	}
-	var gone, history, keys []any
+	var settled, gone, history, keys []any
 	var refunds []ending
 	for _, e := range endings {
 		gone = append(gone, e.m.id)
@@ -201,10 +203,10 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 		if changes[0].Status == tideline.StatusSent {
 			sentAt = changes[0].At.UnixMilli()
 		}
-		if _, err := t.exec(ctx, `UPDATE messages SET status = $1, reason = $2, sent_at = $3 WHERE id = $4`,
-			string(last.Status), string(last.Reason), sentAt, e.m.id); err != nil {
-			return err
-		}
+		settled = append(settled, e.m.id, string(last.Status), string(last.Reason), sentAt)
+	}
+	if err := t.execAll(ctx, updateSettled, settled); err != nil {
+		return err
 	}
 	if err := t.execAll(ctx, insertStatus, history); err != nil {
 		return err
