@@ -164,7 +164,7 @@ func TestTokensAndMembersWhileTheServerRuns(t *testing.T) {
 	})
 }
 
-func TestSecondServerIsRefused(t *testing.T) {
+func TestPromise7ASecondServerIsRefused(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(t *testing.T, s site) {
 		srv := s.start(t)

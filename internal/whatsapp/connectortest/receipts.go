@@ -10,7 +10,7 @@ import (
 
 var receipts = []scenario{
 	{name: "ReceiptsArrive", run: receiptsArrive},
-	{name: "ReceiptIsRepeatedUntilHandled", run: receiptRepeated},
+	{name: "Promise6ReceiptIsRepeatedUntilHandled", run: receiptRepeated},
 	{name: "ReceiptsWhileAwayComeLater", run: receiptsWhileAway, network: wasim.Options{Latency: 300 * time.Millisecond}},
 	{name: "RetryIsAnsweredAfterRestart", run: retryAfterRestart, network: wasim.Options{Latency: 300 * time.Millisecond}},
 }
