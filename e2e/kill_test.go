@@ -66,7 +66,10 @@ type crowd struct {
 	ending  chan struct{} // closed when no more messages are to be begun
 	done    sync.WaitGroup
 
-	rush    atomic.Bool // don't think between two messages
+	rush     atomic.Bool   // don't think between two messages
+	accepted atomic.Int64  // messages so far
+	beat     chan struct{} // capacity 1: accepted grew
+
 	mu      sync.Mutex
 	api     *client.Client // of the server that is up; nil = none is
 	changed chan struct{}  // closed and replaced when api changes
@@ -87,7 +90,7 @@ func prepare(t *testing.T, s site) *crowd {
 	t.Helper()
 	srv := s.start(t)
 	s.must(t, "workspace", "set", "--gap", fmt.Sprintf("%s-%s", minGap, maxGap))
-	c := &crowd{ending: make(chan struct{}), changed: make(chan struct{})}
+	c := &crowd{ending: make(chan struct{}), beat: make(chan struct{}, 1), changed: make(chan struct{})}
 	for i := range accountsPerSite {
 		account, customer := fmt.Sprintf("+1484000%04d", i), fmt.Sprintf("+1484000%04d", 1000+i)
 		if account != accountNumber {
@@ -116,18 +119,20 @@ func (c *crowd) round(ctx context.Context, t *testing.T, s site) bool {
 	}()
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	starting := wait
 	if rand.IntN(4) == 0 { // don't wait: kill it while it starts, or soon after
 		early, stop := context.WithTimeout(wait, rand.N(1200*time.Millisecond))
 		defer stop()
-		wait = early
+		starting = early
 	}
-	srv, err := s.ready(wait, p)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	srv, err := s.ready(starting, p)
+	if err != nil && (starting == wait || !errors.Is(err, context.DeadlineExceeded)) {
 		t.Errorf("the server did not start again: %v", err)
 	}
 	if err == nil {
 		c.switchTo(srv)
-		<-time.After(rand.N(800 * time.Millisecond)) // a random moment, not a wait for something
+		c.progress(wait, t)
+		<-time.After(rand.N(300 * time.Millisecond)) // a random moment, not a wait for something
 		c.rush.Store(true)                           // let it die with its hands full
 		<-time.After(rand.N(15 * time.Millisecond))
 	}
@@ -140,6 +145,18 @@ func (c *crowd) round(ctx context.Context, t *testing.T, s site) bool {
 		srv.http.CloseIdleConnections()
 	}
 	return err == nil
+}
+
+// progress waits until the clients got a few more answers.
+func (c *crowd) progress(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for goal := c.accepted.Load() + rand.Int64N(12); c.accepted.Load() < goal; {
+		select {
+		case <-c.beat:
+		case <-ctx.Done():
+			t.Fatal("the server is up, and the clients get no answers")
+		}
+	}
 }
 
 // switchTo tells the clients which server is up; nil = none.
@@ -210,6 +227,11 @@ func (c *crowd) sendOne(ctx context.Context, s *sender, n int) error {
 			s.texts, s.uids = append(s.texts, m.Text), append(s.uids, sent.MessageUID)
 			if sent.Replayed {
 				s.replay++
+			}
+			c.accepted.Add(1)
+			select {
+			case c.beat <- struct{}{}:
+			default:
 			}
 			return nil
 		}
