@@ -33,10 +33,11 @@ import (
 const (
 	// claimWait is how long a server waits for a predecessor that is stopping.
 	claimWait = 5 * time.Second
-	// attemptTimeout bounds an attempt to send; within it the connector bounds an
-	// upload and the wait for WhatsApp's acknowledgement each.
-	attemptTimeout = 6 * time.Minute
-	pruneEvery     = time.Hour
+	// sendTimeout bounds an attempt to send, without the upload of an attachment.
+	// The connector bounds its parts, looking up the recipient and waiting for the
+	// acknowledgement, at 20 seconds each.
+	sendTimeout = 45 * time.Second
+	pruneEvery  = time.Hour
 )
 
 // server is a running Tideline. Its parts are opened by open in the order in
@@ -175,7 +176,7 @@ func (s *server) openServices(ctx context.Context) error {
 	s.metrics = telemetry.NewRegistry(buildVersion())
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: outboxBlobs{s.files.blobs}, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
-	}, outbox.Config{SendTimeout: attemptTimeout, Deadline: s.serve.SendDeadline})
+	}, outbox.Config{SendTimeout: sendTimeout, Deadline: s.serve.SendDeadline})
 	s.accounts = account.New(account.Deps{Store: s.store, Connector: s.meow, Waker: s.outbox, Logger: s.log}, account.Config{})
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,8 +29,6 @@ const (
 // sandbox's, nil in production.
 func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(httpapi.Base, api)
-	mux.Handle(httpapi.Base+"/", api)
 	docs := httpapi.Docs()
 	mux.Handle(httpapi.DocsPath, docs)
 	mux.Handle(httpapi.DocsPath+"/", docs)
@@ -42,7 +41,15 @@ func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control h
 	if control != nil {
 		mux.Handle("/sandbox/", control)
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Not through the mux, which redirects a path with "//" or "..": the API
+		// answers every path below its own in its own form.
+		if r.URL.Path == httpapi.Base || strings.HasPrefix(r.URL.Path, httpapi.Base+"/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // web serves h on l until ctx ends, then lets requests that are being answered
