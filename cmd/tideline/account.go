@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
+	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -109,7 +108,7 @@ func (a *app) onAccount(ctx context.Context, ref string, do func(*operator.Clien
 		if err != nil {
 			return err
 		}
-		acc, ok := findAccount(accounts, ref)
+		acc, ok := account.Find(accounts, ref)
 		if !ok {
 			return tideline.Errorf(tideline.CodeNotFound, "the workspace %s has no account %s: tideline account list shows them", d.workspace.Slug, ref)
 		}
@@ -132,19 +131,6 @@ func (a *app) correct(accounts []tideline.Account) {
 			accounts[i].State, accounts[i].StateReason = tideline.AccountDisconnected, "the server is not running"
 		}
 	}
-}
-
-// findAccount finds an account by its phone number in any form, its JID or its
-// number in the database.
-func findAccount(accounts []tideline.Account, ref string) (tideline.Account, bool) {
-	phone, phoneErr := tideline.ParsePhone(ref)
-	id, idErr := strconv.ParseInt(ref, 10, 64)
-	for _, acc := range accounts {
-		if phoneErr == nil && acc.Phone == phone || strings.EqualFold(string(acc.JID), ref) || idErr == nil && acc.ID == id {
-			return acc, true
-		}
-	}
-	return tideline.Account{}, false
 }
 
 // accountJSON is how an account is shown.

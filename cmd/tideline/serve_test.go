@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 type fakeVersion struct{ err error }
@@ -86,24 +85,6 @@ func TestLocalURL(t *testing.T) {
 		}
 		if got := localURL(tcp); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
-		}
-	}
-}
-
-func TestAccountsAreFoundByAnyName(t *testing.T) {
-	t.Parallel()
-	accounts := []tideline.Account{
-		{ID: 1, Phone: "+14840000000", JID: "14840000000@s.whatsapp.net"},
-		{ID: 2, Phone: "+14840000005", JID: "14840000005@s.whatsapp.net"},
-	}
-	for _, ref := range []string{"+14840000005", "+1 (484) 000-0005", "14840000005", "14840000005@s.whatsapp.net", "2"} {
-		if a, ok := findAccount(accounts, ref); !ok || a.ID != 2 {
-			t.Errorf("%s finds %+v", ref, a)
-		}
-	}
-	for _, ref := range []string{"", "3", "+14840000009", "nobody"} {
-		if a, ok := findAccount(accounts, ref); ok {
-			t.Errorf("%q finds %+v", ref, a)
 		}
 	}
 }

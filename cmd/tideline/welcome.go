@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
@@ -134,7 +135,7 @@ func (s *server) sandboxAccount(ctx context.Context, w tideline.Workspace, owner
 	if err != nil {
 		return err
 	}
-	if a, ok := findAccount(accounts, sandbox.AccountNumber); ok && a.State.Retryable() {
+	if a, ok := account.Find(accounts, sandbox.AccountNumber); ok && a.State.Retryable() {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)

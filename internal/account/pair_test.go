@@ -70,7 +70,7 @@ func TestPairOfTheSameNumberReplacesItsSession(t *testing.T) {
 			t.Fatalf("got %+v, want paired", ev)
 		}
 		h.checkState(t, 1, tideline.AccountActive)
-		if d, _ := h.DeviceOf(1); d != "new:2" {
+		if d := h.store.get(1).DeviceJID; d != "new:2" {
 			t.Errorf("device %q, want the new one", d)
 		}
 		if got := h.con.outs(); !slices.Equal(got, []string{device(1)}) {

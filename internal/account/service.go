@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,47 +112,10 @@ func New(d Deps, cfg Config) *Service {
 // no state in storage is left over from an earlier run.
 func (s *Service) Compared() <-chan struct{} { return s.compared }
 
-// DeviceOf gives the device of an account that is active at this moment. False
-// when it is not: then nothing can be sent, and Waker is told when it can.
-func (s *Service) DeviceOf(accountID int64) (device string, ok bool) {
-	s.mu.Lock()
-	e := s.byID[accountID]
-	s.mu.Unlock()
-	if e == nil {
-		return "", false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.device, e.state == tideline.AccountActive
-}
-
 // List gives the workspace's accounts, the most recently connected first.
 func (s *Service) List(ctx context.Context, workspaceID int64) ([]tideline.Account, error) {
 	accounts, _, err := s.deps.Store.AccountsOf(ctx, workspaceID)
 	return accounts, err
-}
-
-// Find gives the workspace's account that ref names: its JID, its phone number
-// in any form, or its id. not_found when there is none.
-func (s *Service) Find(ctx context.Context, workspaceID int64, ref string) (tideline.Account, error) {
-	accounts, err := s.List(ctx, workspaceID)
-	if err != nil {
-		return tideline.Account{}, err
-	}
-	ref = strings.TrimSpace(ref)
-	phone, phoneErr := tideline.ParsePhone(ref)
-	id, idErr := strconv.ParseInt(ref, 10, 64)
-	for _, a := range accounts {
-		if string(a.JID) == ref || phoneErr == nil && a.Phone == phone {
-			return a, nil
-		}
-	}
-	for _, a := range accounts {
-		if idErr == nil && a.ID == id {
-			return a, nil
-		}
-	}
-	return tideline.Account{}, tideline.Errorf(tideline.CodeNotFound, "WhatsApp account not found: %q is none of this workspace's numbers", ref)
 }
 
 // Logout unlinks the account at WhatsApp and keeps it in the workspace, so that
