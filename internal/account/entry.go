@@ -30,6 +30,13 @@ func (e *entry) currentDevice() string {
 	return e.device
 }
 
+// current gives the state and its reason.
+func (e *entry) current() (tideline.AccountState, string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state, e.reason
+}
+
 // register gives the entry of an account, making it when the account is new here
 // and following its device when that changed.
 func (s *Service) register(a tideline.Account) *entry {

@@ -118,20 +118,27 @@ func (s *Service) List(ctx context.Context, workspaceID int64) ([]tideline.Accou
 	return accounts, err
 }
 
-// Logout unlinks the account at WhatsApp and keeps it in the workspace, so that
-// it can be paired again. Doing it twice is fine. Errors: not_found.
+// Logout unlinks the account at WhatsApp for an operator and keeps it in the
+// workspace, so that it can be paired again. Its reason then says who did it; an
+// account that was logged out before keeps the reason it had. Doing it twice is
+// fine. Errors: not_found.
 func (s *Service) Logout(ctx context.Context, workspaceID, accountID int64) error {
 	e, err := s.entry(ctx, workspaceID, accountID)
 	if err != nil {
 		return err
+	}
+	before, reason := e.current()
+	if before != tideline.AccountLoggedOut || reason == "" {
+		reason = reasonOperator
 	}
 	if device := e.currentDevice(); device != "" {
 		if err := s.deps.Connector.Logout(ctx, device); err != nil {
 			return err
 		}
 	}
-	// The connector has said so too, unless it had no session any more.
-	s.apply(ctx, e, tideline.AccountLoggedOut, "logged out on request", time.Now())
+	// The connector has said so too, unless it had no session any more, but it
+	// can't know who asked for it.
+	s.apply(ctx, e, tideline.AccountLoggedOut, reason, time.Now())
 	return nil
 }
 

@@ -260,6 +260,26 @@ func TestLogoutKeepsTheAccount(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.checkState(t, 1, tideline.AccountLoggedOut)
+			if got := h.store.get(1).StateReason; got != "logged out by tideline account logout" {
+				t.Errorf("the reason %q does not say who did it", got)
+			}
+		}
+	})
+}
+
+func TestLogoutKeepsAnEarlierReason(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(device(1)), newStorage(numbered(1, tideline.AccountDisconnected)), account.Config{})
+		h.run(t)
+		<-time.After(3 * time.Second)
+		h.con.say(device(1), tideline.AccountLoggedOut, "unlinked on the phone")
+		if err := h.Logout(t.Context(), 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		h.checkState(t, 1, tideline.AccountLoggedOut)
+		if got := h.store.get(1).StateReason; got != "unlinked on the phone" {
+			t.Errorf("the reason is %q now", got)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 const (
 	reasonNoSession = "the server has no session for this number; pair it again"
 	reasonStopped   = "the server is stopped"
+	reasonOperator  = "logged out by tideline account logout"
 )
 
 // stopTimeout bounds the writing of the last states.
