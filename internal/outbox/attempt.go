@@ -42,14 +42,18 @@ func (a *attempt) run(ctx context.Context) {
 	a.out, err = a.deps.Store.Outgoing(ctx, a.message)
 	switch {
 	case tideline.IsCode(err, tideline.CodeNotFound):
-		// It ended elsewhere: its account was removed, or a receipt proved it sent.
+		// It ended elsewhere: its account was removed. Nothing was sent.
 		a.calm(a.account)
-		a.pacer.Finish(a.account, a.started)
+		a.pacer.Finish(a.account, time.Time{})
 		return
+	case err != nil && ctx.Err() != nil:
+		return // the server stops
 	case err != nil:
 		a.log.ErrorContext(ctx, "read queued message", "err", err)
-		a.pacer.Again(a.account, time.Now().Add(a.troubled(a.account, a.message, "storage").pause(a.cfg)))
+		a.pacer.Again(a.account, time.Now().Add(a.troubled(a.account, a.message, "storage").pause(a.cfg)), time.Time{})
 		return
+	case !a.pacer.Regap(a.account, a.out.Gap):
+		return // the workspace's gap was made longer meanwhile
 	case !a.started.Before(a.deadline()):
 		a.settle(ctx, store.Settlement{Status: tideline.StatusFailed, Reason: tideline.ReasonExpired, At: a.started})
 		return
@@ -100,6 +104,9 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 
 // failed decides what an attempt's error means for the message.
 func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
+	if ctx.Err() != nil {
+		return // the server stops, and the message comes back after the next start
+	}
 	cause, ok := errors.AsType[*whatsapp.SendError](err)
 	if !ok {
 		cause = &whatsapp.SendError{Err: err}
@@ -123,11 +130,17 @@ func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
 	if cause.Offline {
 		pause = a.cfg.MaxBackoff // Wake ends it earlier
 	}
-	if t.fresh {
-		a.log.WarnContext(ctx, "message put back", "attempt", t.attempts, "why", kind, "err", err)
-		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: now, Note: kind})); err != nil {
+	var laneAt time.Time
+	if cause.Unknown {
+		laneAt = now // it may have gone out
+	}
+	if t.fresh || cause.Unknown {
+		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: now, LaneAt: laneAt, Note: kind})); err != nil {
 			a.log.ErrorContext(ctx, "note why a message waits", "err", err)
 		}
+	}
+	if t.fresh {
+		a.log.WarnContext(ctx, "message put back", "attempt", t.attempts, "why", kind, "err", err)
 	} else {
 		a.log.DebugContext(ctx, "message put back", "attempt", t.attempts, "why", kind, "err", err)
 	}
@@ -139,7 +152,7 @@ func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
 	if d := a.deadline(); d.Before(again) {
 		again = d
 	}
-	a.pacer.Again(a.account, again)
+	a.pacer.Again(a.account, again, laneAt)
 }
 
 // settle stores how the message ended, and only then lets the lane go on:

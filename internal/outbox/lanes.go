@@ -14,6 +14,8 @@ type entry struct {
 
 func (e *entry) gap() time.Duration { return time.Duration(e.gapMS) * time.Millisecond }
 
+func (e *entry) setGap(gap time.Duration) { e.gapMS = uint32(gap.Milliseconds()) }
+
 // entries is the arena of all lanes' entries. Index 0 is never used.
 type entries struct {
 	all  []entry

@@ -117,8 +117,9 @@ func (p *Pacer) Finish(accountID int64, laneAt time.Time) {
 }
 
 // Again puts the lane's busy head back, to be handed out at the given time, or
-// as soon as the gap allows after Wake.
-func (p *Pacer) Again(accountID int64, at time.Time) {
+// as soon as the gap allows after Wake. A laneAt that is not zero is when the
+// attempt ended that may have sent something: gaps count from it.
+func (p *Pacer) Again(accountID int64, at, laneAt time.Time) {
 	p.mu.Lock()
 	i := p.lane(accountID)
 	l := &p.lanes[i]
@@ -127,6 +128,9 @@ func (p *Pacer) Again(accountID int64, at time.Time) {
 		return
 	}
 	p.running--
+	if !laneAt.IsZero() {
+		l.last = max(l.last, p.offset(laneAt))
+	}
 	due := p.offset(at)
 	if l.parked { // Wake came while the head was in flight
 		due = p.afterGap(l, p.offset(time.Now()))
@@ -137,6 +141,65 @@ func (p *Pacer) Again(accountID int64, at time.Time) {
 	if earlier {
 		p.poke()
 	}
+}
+
+// Regap corrects the gap of the lane's busy head to what is stored now, and
+// reports whether that has passed. When it has not, the head is put back until
+// it has.
+func (p *Pacer) Regap(accountID int64, gap time.Duration) (due bool) {
+	p.mu.Lock()
+	i := p.lane(accountID)
+	l := &p.lanes[i]
+	if l.state != laneBusy {
+		p.mu.Unlock()
+		return false
+	}
+	p.queue.at(l.head).setGap(gap)
+	now := p.offset(time.Now())
+	at := p.afterGap(l, now)
+	earlier := false
+	if at > now {
+		p.running--
+		l.parked = false
+		earlier = p.wait(i, at)
+	}
+	p.mu.Unlock()
+	if earlier {
+		p.poke()
+	}
+	return at <= now
+}
+
+// RegapAll corrects the gaps of queued messages to what is stored now. Messages
+// of one lane must come in acceptance order; those that the Pacer does not have
+// are passed over.
+func (p *Pacer) RegapAll(qs []store.Queued) {
+	p.mu.Lock()
+	cursor := make(map[int64]uint32) // lane's account → entry to compare next
+	for _, q := range qs {
+		i := p.lane(q.AccountID)
+		at, seen := cursor[q.AccountID]
+		if !seen {
+			at = p.lanes[i].head
+		}
+		for at != 0 && p.queue.at(at).message < q.MessageID {
+			at = p.queue.at(at).next
+		}
+		if at != 0 && p.queue.at(at).message == q.MessageID {
+			p.queue.at(at).setGap(q.Gap)
+		}
+		cursor[q.AccountID] = at
+	}
+	now := p.offset(time.Now())
+	for account := range cursor {
+		l := &p.lanes[p.lane(account)]
+		if l.state == laneWaiting && !l.parked {
+			l.due = p.afterGap(l, now)
+			p.heap.fix(p.lanes, int(l.pos))
+		}
+	}
+	p.mu.Unlock()
+	p.poke()
 }
 
 // Wake ends a pause that Again began, or is about to begin: the account is back.

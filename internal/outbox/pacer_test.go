@@ -205,9 +205,9 @@ func TestWakeEndsAPauseButKeepsTheGap(t *testing.T) {
 				last := time.Now()
 				if wakeFirst {
 					p.Wake(1)
-					p.Again(1, time.Now().Add(time.Hour))
+					p.Again(1, time.Now().Add(time.Hour), time.Time{})
 				} else {
-					p.Again(1, time.Now().Add(time.Hour))
+					p.Again(1, time.Now().Add(time.Hour), time.Time{})
 					p.Wake(1)
 				}
 				if <-heads != 3 {

@@ -17,6 +17,8 @@ import (
 type Storage interface {
 	store.Outbox
 	store.Acceptor
+	Version(ctx context.Context) (int64, error)
+	ListWorkspaces(ctx context.Context) ([]tideline.Workspace, error)
 	Settle(ctx context.Context, s store.Settlement) error
 }
 
@@ -41,7 +43,7 @@ type Observer interface {
 
 // Config bounds the attempts. The zero value means the defaults.
 type Config struct {
-	SendTimeout   time.Duration // for one attempt; default 20 s
+	SendTimeout   time.Duration // for one attempt: looking up the recipient, and the acknowledgement; default 45 s
 	UploadTimeout time.Duration // in addition, when there is an attachment to upload; default 5 min
 	Deadline      time.Duration // from acceptance to failure with ReasonExpired; default 24 h
 	Drain         time.Duration // how long Run waits for attempts in flight when it stops; default 10 s
@@ -78,7 +80,7 @@ func New(d Deps, c Config) *Service {
 			*v = d
 		}
 	}
-	def(&c.SendTimeout, 20*time.Second)
+	def(&c.SendTimeout, 45*time.Second)
 	def(&c.UploadTimeout, 5*time.Minute)
 	def(&c.Deadline, 24*time.Hour)
 	def(&c.Drain, 10*time.Second)
@@ -116,7 +118,10 @@ func (s *Service) Run(ctx context.Context) error {
 	attemptCx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s.attemptCx = attemptCx
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchGaps(ctx) })
 	err := s.pacer.Run(ctx)
+	watching.Wait()
 
 	drained := make(chan struct{})
 	go func() { s.attempts.Wait(); close(drained) }()

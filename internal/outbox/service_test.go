@@ -29,11 +29,13 @@ type memory struct {
 	settled  []store.Settlement
 	lanes    map[int64]time.Time
 	broken   int // how many Settle calls fail from now on
+	gap      time.Duration
+	version  int64
 	accepted func([]store.Queued)
 }
 
 func newMemory() *memory {
-	return &memory{messages: map[int64]store.Outgoing{}, lanes: map[int64]time.Time{}}
+	return &memory{messages: map[int64]store.Outgoing{}, lanes: map[int64]time.Time{}, gap: time.Second}
 }
 
 // put stores a queued message, and tells the outbox if it listens already.
@@ -43,11 +45,12 @@ func (m *memory) put(account, id int64) {
 		Message: tideline.Message{ID: id, AccountID: account, WhatsAppID: fmt.Sprintf("3EB0%02d", id), Text: "hello", AcceptedAt: time.Now()},
 		Chat:    tideline.Chat{JID: "14840000001@s.whatsapp.net"},
 		Account: tideline.Account{ID: account, DeviceJID: fmt.Sprintf("1484111%04d:1@s.whatsapp.net", account)},
+		Gap:     m.gap,
 	}
-	told := m.accepted
+	told, gap := m.accepted, m.gap
 	m.mu.Unlock()
 	if told != nil {
-		told([]store.Queued{{AccountID: account, MessageID: id, Gap: time.Second}})
+		told([]store.Queued{{AccountID: account, MessageID: id, Gap: gap}})
 	}
 }
 
@@ -63,11 +66,46 @@ func (m *memory) Backlog(_ context.Context, fn func(store.Queued) error) error {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		if err := fn(store.Queued{AccountID: m.messages[id].Message.AccountID, MessageID: id, Gap: time.Second}); err != nil {
+		if err := fn(store.Queued{AccountID: m.messages[id].Message.AccountID, MessageID: id, Gap: m.messages[id].Gap}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// setGap is what UpdateWorkspace does with the gaps of queued messages.
+func (m *memory) setGap(gap time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gap = gap
+	m.version++
+	for id, o := range m.messages {
+		o.Gap = gap
+		m.messages[id] = o
+	}
+}
+
+// remove is what RemoveAccount does with queued messages.
+func (m *memory) remove(account int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, o := range m.messages {
+		if o.Message.AccountID == account {
+			delete(m.messages, id)
+		}
+	}
+}
+
+func (m *memory) Version(context.Context) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.version, nil
+}
+
+func (m *memory) ListWorkspaces(context.Context) ([]tideline.Workspace, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return []tideline.Workspace{{ID: 1, Gap: tideline.Gap{Min: m.gap, Max: m.gap}}}, nil
 }
 
 func (m *memory) Lanes(_ context.Context, fn func(store.Lane) error) error {
@@ -96,10 +134,7 @@ func (m *memory) Settle(_ context.Context, s store.Settlement) error {
 		m.broken--
 		return errors.New("disk full")
 	}
-	if s.Status == "" {
-		return nil
-	}
-	if _, queued := m.messages[s.MessageID]; queued {
+	if _, queued := m.messages[s.MessageID]; queued && s.Status != "" {
 		delete(m.messages, s.MessageID)
 		m.settled = append(m.settled, s)
 	}
@@ -315,6 +350,90 @@ func TestStoppingWaitsForTheSendInFlight(t *testing.T) {
 		stop()
 		if diff := cmp.Diff([]string{"1 Sent "}, m.outcomes()); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAChangedGapCountsForQueuedMessages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		_, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		for id := range int64(5) {
+			m.put(1, id+1)
+		}
+		pass(1500 * time.Millisecond) // 1 at 0 s, 2 at 1 s
+		m.setGap(time.Minute)
+		pass(59 * time.Second) // 3 would have been due at 2 s
+		if got := len(p.tried()); got != 2 {
+			t.Fatalf("%d sends within the longer gap, want 2", got)
+		}
+		pass(time.Second)
+		if got := len(p.tried()); got != 3 {
+			t.Fatalf("%d sends after the longer gap, want 3", got)
+		}
+		m.setGap(0)
+		pass(2 * time.Second)
+		if got := len(p.tried()); got != 5 {
+			t.Errorf("%d sends after the gap was taken away, want all 5", got)
+		}
+	})
+}
+
+func TestALongerGapCountsAlsoForTheMessageThatIsDueNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		_, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		m.put(1, 1)
+		m.put(1, 2)
+		pass(999 * time.Millisecond)
+		m.setGap(time.Minute) // a millisecond before it is due, sooner than anybody looks
+		pass(10 * time.Second)
+		if got := len(p.tried()); got != 1 {
+			t.Errorf("%d sends, want 1: the gap is a minute now", got)
+		}
+	})
+}
+
+func TestMessagesOfARemovedAccountHoldNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		s, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		for id := range int64(100) {
+			m.put(1, id+1)
+		}
+		synctest.Wait()
+		m.remove(1)
+		m.put(1, 101) // the number was paired again
+		pass(2 * time.Second)
+		if diff := cmp.Diff([]string{"1 Sent ", "101 Sent "}, m.outcomes()); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if n, _ := s.Queued(); n != 0 {
+			t.Errorf("%d messages still count as queued", n)
+		}
+	})
+}
+
+func TestTheGapCountsFromAnAttemptThatMayHaveBeenSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		p := &phone{script: []error{&whatsapp.SendError{Unknown: true, Err: errors.New("timeout")}}}
+		_, stop := serve(t, m, p, outbox.Config{Deadline: time.Minute})
+		defer stop()
+		m.put(1, 1)
+		pass(time.Second)
+		m.mu.Lock()
+		clock := m.lanes[1]
+		m.mu.Unlock()
+		if clock.IsZero() {
+			t.Error("an attempt without acknowledgement left no mark on the lane's clock")
 		}
 	})
 }

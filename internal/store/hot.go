@@ -65,7 +65,8 @@ type Accepted struct {
 	UID       string
 	ChatID    int64
 	// Replayed: the Idempotency-Key was used before with the same body. The ids
-	// are those of the first message; nothing was charged or queued.
+	// are those of the first message; nothing was charged or queued. That the
+	// account or the file is gone by now does not matter to a replay.
 	Replayed bool
 	// Err: quota_exceeded (the balance does not cover it), conflict (the key was
 	// used with another body), not_found (workspace, account or file), ErrStale,
@@ -93,6 +94,17 @@ type Acceptor interface {
 	// fn must not block and must not keep the slice. Call it once, before the
 	// first Accept. Replays are not reported.
 	OnAccepted(fn func([]Queued))
+}
+
+// Replayer answers repeated requests.
+type Replayer interface {
+	// Replay gives the first answer to key, marked Replayed, when a message of the
+	// workspace was accepted under it within IdempotencyWindow before at; found is
+	// false otherwise. Error: conflict when that message had another body.
+	//
+	// Accept looks keys up by itself. Replay is for a request that would be refused
+	// before it gets there, because what it names is gone since the first time.
+	Replay(ctx context.Context, workspaceID int64, key Idempotency, at time.Time) (a Accepted, found bool, err error)
 }
 
 // Settlement reports how one attempt to send a message ended.
@@ -154,6 +166,7 @@ type Outgoing struct {
 	Chat    tideline.Chat
 	Account tideline.Account
 	File    *tideline.File // nil = text only
+	Gap     time.Duration  // the pause to keep before it, as stored now
 }
 
 // Outbox reads the queue. It serves the server itself and spans workspaces.

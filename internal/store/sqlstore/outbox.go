@@ -67,7 +67,9 @@ func (s *Store) Outgoing(ctx context.Context, messageID int64) (store.Outgoing, 
 	fields := append(messageFields(&out.Message), chatFields(&out.Chat)...)
 	fields = append(fields, accountFields(&out.Account)...)
 	fields = append(fields, file.fields()...)
-	err := s.reader().one(ctx, `SELECT `+messageColumns+`, `+chatColumns+`, `+accountColumns+`, `+fileColumns+`
+	var gap int64
+	fields = append(fields, &gap)
+	err := s.reader().one(ctx, `SELECT `+messageColumns+`, `+chatColumns+`, `+accountColumns+`, `+fileColumns+`, o.gap_ms
 		FROM outbox o
 		JOIN messages m ON m.id = o.message_id
 		JOIN chats c ON c.id = m.chat_id
@@ -78,6 +80,7 @@ func (s *Store) Outgoing(ctx context.Context, messageID int64) (store.Outgoing, 
 		return store.Outgoing{}, failed("outgoing", missing(err, "queued message"))
 	}
 	out.File = file.orNil()
+	out.Gap = time.Duration(gap) * time.Millisecond
 	return out, nil
 }
 
