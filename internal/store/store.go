@@ -10,6 +10,7 @@ import (
 // Store is everything that storage can do. Services ask for the part they use.
 type Store interface {
 	Acceptor
+	Replayer
 	Settler
 	Outbox
 	Directory

@@ -99,7 +99,7 @@ func (a *acceptance) load(ctx context.Context, s *Store) (err error) {
 	if a.files, err = a.t.fileWorkspaces(ctx, a.jobs); err != nil {
 		return err
 	}
-	if a.keys, err = a.t.usedKeys(ctx, a.jobs); err != nil {
+	if a.keys, err = a.t.usedKeys(ctx, keysOf(a.jobs)); err != nil {
 		return err
 	}
 	if a.chats, err = a.t.findChats(ctx, s.chats, a.jobs); err != nil {
@@ -115,29 +115,28 @@ func (a *acceptance) load(ctx context.Context, s *Store) (err error) {
 func (a *acceptance) decide(j *job, id int64) error {
 	in := j.accept
 	if in.Version != a.version {
-		return store.ErrStale
+		return store.ErrStale // also for a replay: the token may be revoked
 	}
 	balance := a.balances.of[in.WorkspaceID]
 	if balance == nil {
 		return notFound("workspace")
+	}
+	// The key comes before everything else that can refuse: a repeated request
+	// gets its first answer although the account, the file or the credits are gone.
+	var key idemKey
+	if in.Idem != nil {
+		key = idemKey{in.WorkspaceID, in.Idem.Key}
+		first, found, err := a.keys[key].replay(*in.Idem, in.Message.At)
+		if found || err != nil {
+			j.accepted = first
+			return err
+		}
 	}
 	if a.accounts[in.AccountID] != in.WorkspaceID {
 		return notFound("WhatsApp account")
 	}
 	if in.Message.FileID != 0 && a.files[in.Message.FileID] != in.WorkspaceID {
 		return notFound("file")
-	}
-	var key idemKey
-	if in.Idem != nil {
-		key = idemKey{in.WorkspaceID, in.Idem.Key}
-		if used := a.keys[key]; used != nil && used.counts(in.Message.At) {
-			if used.hash != in.Idem.BodyHash {
-				return tideline.Errorf(tideline.CodeConflict, "this Idempotency-Key was used with another request body: use a new key for a new message")
-			}
-			j.accepted = used.first
-			j.accepted.Replayed = true
-			return nil
-		}
 	}
 
 	a.balances.openPeriod(in.WorkspaceID, in.Message.At, in.Location, in.Grant)

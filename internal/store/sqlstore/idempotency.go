@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // idemKey is an Idempotency-Key of a workspace.
@@ -24,24 +25,52 @@ type usedKey struct {
 	old   bool // a row of the key is stored
 }
 
-// counts reports whether the key is still remembered at now.
-func (k *usedKey) counts(now time.Time) bool {
-	return now.Sub(k.at) < store.IdempotencyWindow
+// replay gives the answer to a request that comes at the time now with the key
+// again; found is false when k is nil or forgotten by then.
+func (k *usedKey) replay(again store.Idempotency, now time.Time) (first store.Accepted, found bool, err error) {
+	if k == nil || now.Sub(k.at) >= store.IdempotencyWindow {
+		return store.Accepted{}, false, nil
+	}
+	if k.hash != again.BodyHash {
+		return store.Accepted{}, false, tideline.Errorf(tideline.CodeConflict,
+			"this Idempotency-Key was used with another request body: use a new key for a new message")
+	}
+	first = k.first
+	first.Replayed = true
+	return first, true, nil
+}
+
+// Replay implements store.Replayer.
+func (s *Store) Replay(ctx context.Context, workspaceID int64, again store.Idempotency, at time.Time) (store.Accepted, bool, error) {
+	k := idemKey{workspaceID, again.Key}
+	used, err := s.reader().usedKeys(ctx, []idemKey{k})
+	if err != nil {
+		return store.Accepted{}, false, failed("replay", err)
+	}
+	return used[k].replay(again, at)
 }
 
 var selectUsedKeys = newMulti(`SELECT i.workspace_id, i.key, i.body_hash, i.at, m.id, m.uid, m.chat_id FROM (VALUES `,
 	`) AS v CROSS JOIN idempotency i JOIN messages m ON m.id = i.message_id
 	WHERE i.workspace_id = v.column1 AND i.key = v.column2`, "BIGINT", "TEXT")
 
-// usedKeys finds the stored uses of the keys of jobs.
-func (t *tx) usedKeys(ctx context.Context, jobs []*job) (map[idemKey]*usedKey, error) {
-	var args []any
+// keysOf gives the keys that jobs come with.
+func keysOf(jobs []*job) (keys []idemKey) {
 	for _, j := range jobs {
 		if j.accept.Idem != nil {
-			args = append(args, j.accept.WorkspaceID, j.accept.Idem.Key)
+			keys = append(keys, idemKey{j.accept.WorkspaceID, j.accept.Idem.Key})
 		}
 	}
-	used := make(map[idemKey]*usedKey, len(args)/2)
+	return keys
+}
+
+// usedKeys finds the stored uses of keys.
+func (t *tx) usedKeys(ctx context.Context, keys []idemKey) (map[idemKey]*usedKey, error) {
+	args := make([]any, 0, 2*len(keys))
+	for _, k := range keys {
+		args = append(args, k.workspaceID, k.key)
+	}
+	used := make(map[idemKey]*usedKey, len(keys))
 	err := t.eachAll(ctx, selectUsedKeys, args, func(r *sql.Rows) error {
 		var k idemKey
 		u := &usedKey{old: true}

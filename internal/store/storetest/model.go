@@ -111,16 +111,16 @@ func (m *model) send(rt *rapid.T, key string, body byte) {
 	}
 	out := w.store.Accept(w.ctx(), in)
 
-	if m.removed[account] {
-		wantCode(rt, "a removed account's message", out.Err, tideline.CodeNotFound)
-		return
-	}
 	if used, ok := m.keys[key]; ok && key != "" && w.now.Sub(used.at) < store.IdempotencyWindow {
 		if used.body != body {
 			wantCode(rt, "a key with another body", out.Err, tideline.CodeConflict)
 		} else if !out.Replayed || out.MessageID != used.message.id || out.UID != used.message.uid {
 			rt.Fatalf("a repeated key gave %+v, not message %d", out, used.message.id)
 		}
+		return
+	}
+	if m.removed[account] {
+		wantCode(rt, "a removed account's message", out.Err, tideline.CodeNotFound)
 		return
 	}
 	m.open()
