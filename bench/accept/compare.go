@@ -21,7 +21,7 @@ import (
 // row is the outcome for one number of connections. The keys follow the table
 // of goals in docs/performance.md.
 type row struct {
-	Connections       int     `json:"connections"`
+	Connections       int     `json:"-"` // the suffix of all keys
 	Rounds            int     `json:"rounds"`
 	NullRate          float64 `json:"null_per_second"`
 	NaiveRate         float64 `json:"naive_per_second"`
@@ -141,7 +141,7 @@ func compare(ctx context.Context, sides map[string]*side, w *workload, conns int
 	got := make(map[string][]slice)
 	r := row{Connections: conns}
 	for range o.Rounds {
-		if r.Rounds > 0 && !end.IsZero() && time.Now().After(end) {
+		if r.Rounds > 0 && time.Now().After(end) {
 			break
 		}
 		for _, name := range names {

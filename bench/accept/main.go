@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tidelinehq/tideline/bench/internal/report"
 )
 
 type options struct {
@@ -28,7 +28,7 @@ type options struct {
 	Conns    []int         `help:"Connections; may be given several times." default:"64,256"`
 	Rounds   int           `help:"Rounds of slices for each number of connections." default:"7"`
 	Slice    time.Duration `help:"How long one slice of load lasts." default:"2s"`
-	Seconds  int           `help:"Stop starting rounds after so many seconds, filling not counted; 0 = no bound." default:"0"`
+	Seconds  int           `help:"Bound on the whole run, filling included: no round is started after it." default:"900"`
 	Database string        `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
 	Dir      string        `help:"Folder for the databases; default: a temporary one, removed afterwards."`
 	JSON     bool          `name:"json" help:"Print one JSON object."`
@@ -71,13 +71,16 @@ func bench(ctx context.Context, o *options) (err error) {
 			databases["empty"] = filepath.Join(dir, "empty.db")
 		}
 	}
-	filled := time.Now()
-	w, err := fill(ctx, databases, o)
+	began := time.Now()
+	until := began.Add(time.Duration(o.Seconds) * time.Second)
+	filling, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	w, err := fill(filling, databases, o)
 	if err != nil {
 		return fmt.Errorf("fill the databases: %w", err)
 	}
 	if o.Stored > 0 {
-		fmt.Fprintf(os.Stderr, "stored %d messages in %s\n", o.Stored, time.Since(filled).Round(time.Second))
+		fmt.Fprintf(os.Stderr, "stored %d messages in %s\n", o.Stored, time.Since(began).Round(time.Second))
 	}
 
 	sides := make(map[string]*side)
@@ -93,15 +96,9 @@ func bench(ctx context.Context, o *options) (err error) {
 		}
 	}
 	var rows []row
-	until := time.Time{}
-	if o.Seconds > 0 {
-		until = time.Now().Add(time.Duration(o.Seconds) * time.Second)
-	}
 	for i, conns := range o.Conns {
-		end := until
-		if !until.IsZero() { // each number of connections gets an equal share of what is left
-			end = time.Now().Add(time.Until(until) / time.Duration(len(o.Conns)-i))
-		}
+		// Each number of connections gets an equal share of the time that is left.
+		end := time.Now().Add(time.Until(until) / time.Duration(len(o.Conns)-i))
 		r, err := compare(ctx, sides, w, conns, o, end)
 		if err != nil {
 			return err
@@ -117,12 +114,13 @@ func show(o *options, rows []row) error {
 		database = "PostgreSQL"
 	}
 	if o.JSON {
-		all := map[string]any{"bench": "accept", "database": database, "stored": o.Stored, "results": rows}
-		if err := json.MarshalWrite(os.Stdout, all, jsontext.WithIndent("  "), json.Deterministic(true)); err != nil {
-			return err
+		all := map[string]any{"bench": "accept", "database": database, "stored": o.Stored}
+		for _, r := range rows {
+			if err := report.Add(all, r, r.Connections); err != nil {
+				return err
+			}
 		}
-		fmt.Println()
-		return nil
+		return report.Write(os.Stdout, all)
 	}
 	fmt.Printf("durable POST /messages on %s, %d messages stored at the start; medians of slices of %s\n\n", database, o.Stored, o.Slice)
 	for _, r := range rows {

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tidelinehq/tideline/bench/internal/report"
 )
 
 type options struct {
@@ -74,11 +74,11 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	if o.JSON {
-		if err := json.MarshalWrite(os.Stdout, map[string]any{"bench": "accounts", "results": r}, jsontext.WithIndent("  "), json.Deterministic(true)); err != nil {
+		all := map[string]any{"bench": "accounts"}
+		if err := report.Add(all, r, 0); err != nil {
 			return err
 		}
-		fmt.Println()
-		return nil
+		return report.Write(os.Stdout, all)
 	}
 	fmt.Printf("%d accounts over the emulated network, which runs in another process\n", r.Accounts)
 	line := func(name, format string, value float64, goal string) {

@@ -19,22 +19,21 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/tidelinehq/tideline/bench/internal/report"
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/store"
 )
 
 type options struct {
 	Lanes   []int `help:"How many lanes; may be given several times." default:"10000,100000"`
-	Seconds int   `help:"How long to measure each, after two seconds in which the lanes spread out." default:"15"`
+	Seconds int   `help:"Bound on the whole run, shared by the numbers of lanes; two seconds of each share let the lanes spread out." default:"40"`
 	JSON    bool  `name:"json" help:"Print one JSON object."`
 }
 
 // result is one row. Times are milliseconds.
 type result struct {
-	Lanes            int     `json:"lanes"`
+	Lanes            int     `json:"-"` // the suffix of all keys
 	Sends            int     `json:"sends"`
 	SendsPerSecond   float64 `json:"sends_per_second"`
 	LatenessP50      float64 `json:"lateness_p50_ms"`
@@ -52,14 +51,14 @@ func main() {
 	kong.Parse(&o, kong.Description("Measure the pacer: lateness and memory of N paced lanes."))
 	var rows []result
 	for _, n := range o.Lanes {
-		rows = append(rows, measure(n, time.Duration(o.Seconds)*time.Second))
+		share := time.Duration(o.Seconds) * time.Second / time.Duration(len(o.Lanes))
+		rows = append(rows, measure(n, max(share-4*time.Second, time.Second)))
 	}
 	if o.JSON {
-		if err := json.MarshalWrite(os.Stdout, map[string]any{"bench": "outbox", "results": rows}, jsontext.WithIndent("  "), json.Deterministic(true)); err != nil {
+		if err := printJSON(rows); err != nil {
 			fmt.Fprintln(os.Stderr, "outbox:", err)
 			os.Exit(1)
 		}
-		fmt.Println()
 		return
 	}
 	fmt.Println("paced lanes with backlog, no-op send, gap 1-3 s")
@@ -68,6 +67,16 @@ func main() {
 		fmt.Printf("%9d %9d %9.0f | %8.2f %8.2f %8.2f %6d | %7.1f %9.1f | %8.2f %5.1f%%\n", r.Lanes, r.Sends, r.SendsPerSecond,
 			r.LatenessP50, r.LatenessP99, r.LatenessMax, r.Early, r.BytesPerLane, r.BytesPerMessage, r.CPUMicrosPerSend, r.CorePercent)
 	}
+}
+
+func printJSON(rows []result) error {
+	all := map[string]any{"bench": "outbox"}
+	for _, r := range rows {
+		if err := report.Add(all, r, r.Lanes); err != nil {
+			return err
+		}
+	}
+	return report.Write(os.Stdout, all)
 }
 
 // measure runs n lanes for d and keeps every lane supplied with messages.
