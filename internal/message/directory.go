@@ -103,7 +103,7 @@ func defaultSender(accounts []tideline.Account) (*tideline.Account, error) {
 // usable refuses an account that can't send again without a person's help.
 func usable(a *tideline.Account) (*tideline.Account, error) {
 	if a.State == tideline.AccountLoggedOut {
-		return nil, tideline.Errorf(tideline.CodeValidation, "No connected WhatsApp account: %s was logged out on the phone; pair it again", a.Phone)
+		return nil, tideline.Errorf(tideline.CodeValidation, "No connected WhatsApp account: %s is logged out; pair it again", a.Phone)
 	}
 	return a, nil
 }

@@ -45,6 +45,7 @@ type Receipt struct {
 // Storage is what this room needs from store.Store.
 type Storage interface {
 	store.Acceptor
+	store.Replayer
 	store.Directory
 	FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
 	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)

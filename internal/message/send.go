@@ -66,7 +66,7 @@ func (s *Service) Send(ctx context.Context, p *tideline.Principal, r SendRequest
 			return receipt, nil
 		}
 		if !errors.Is(err, store.ErrStale) {
-			return Receipt{}, err
+			return s.firstAnswer(ctx, p, &r, err)
 		}
 		fresh, err := s.refresh.Refresh(ctx, p)
 		if err != nil {
@@ -75,6 +75,27 @@ func (s *Service) Send(ctx context.Context, p *tideline.Principal, r SendRequest
 		p = fresh
 	}
 	return Receipt{}, fmt.Errorf("accept message: the configuration changed %d times meanwhile", staleTries)
+}
+
+// firstAnswer gives the answer that r's Idempotency-Key had the first time, when
+// it had one, instead of refusal: what has become of the account or the file
+// since then does not undo what was accepted. A client that lost the first answer
+// would otherwise take the message for refused and send it again.
+func (s *Service) firstAnswer(ctx context.Context, p *tideline.Principal, r *SendRequest, refusal error) (Receipt, error) {
+	if r.Idem == nil || tideline.IsCode(refusal, tideline.CodeInternal) {
+		return Receipt{}, refusal
+	}
+	if _, err := s.refresh.Refresh(ctx, p); err != nil {
+		return Receipt{}, err
+	}
+	first, found, err := s.store.Replay(ctx, p.Workspace.ID, *r.Idem, s.now())
+	switch {
+	case err != nil:
+		return Receipt{}, err
+	case !found:
+		return Receipt{}, refusal
+	}
+	return Receipt{MessageUID: first.UID, MessageID: first.MessageID, ChatID: first.ChatID, Replayed: true}, nil
 }
 
 // try makes one attempt under the configuration that p was read with. It gives

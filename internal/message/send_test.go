@@ -23,8 +23,9 @@ type world struct {
 	files     map[string]int64
 	accepted  []store.Acceptance
 	member    tideline.Member
-	gone      error  // what looking the principal up again gives
-	meanwhile func() // runs before the next acceptance, once
+	gone      error                     // what looking the principal up again gives
+	replayed  map[string]store.Accepted // by Idempotency-Key
+	meanwhile func()                    // runs before the next acceptance, once
 }
 
 func newWorld() *world {
@@ -59,6 +60,14 @@ func (w *world) Accept(_ context.Context, a store.Acceptance) store.Accepted {
 	}
 	w.accepted = append(w.accepted, a)
 	return store.Accepted{MessageID: int64(len(w.accepted)), UID: a.Message.UID, ChatID: 9}
+}
+
+func (w *world) Replay(_ context.Context, _ int64, key store.Idempotency, _ time.Time) (store.Accepted, bool, error) {
+	first, ok := w.replayed[key.Key]
+	if ok && key.BodyHash != [32]byte{} {
+		return store.Accepted{}, false, tideline.Errorf(tideline.CodeConflict, "another body")
+	}
+	return first, ok, nil
 }
 
 func (w *world) OnAccepted(func([]store.Queued))        {}
@@ -261,6 +270,51 @@ func TestSendGoesByWhatIsTrueAtAcceptance(t *testing.T) {
 		}
 		if _, err := w.service().Send(t.Context(), p, hello()); !tideline.IsCode(err, tideline.CodePermissionDenied) {
 			t.Errorf("error %v, want permission_denied", err)
+		}
+	})
+}
+
+func TestARepeatedSendGetsItsFirstAnswerWhateverHappenedSince(t *testing.T) {
+	t.Parallel()
+	setup := func() (*world, message.SendRequest) {
+		w := newWorld()
+		w.accounts = nil // gone since the first time
+		w.replayed = map[string]store.Accepted{"k1": {MessageID: 4, UID: "first", ChatID: 2, Replayed: true}}
+		r := hello()
+		r.Idem = &store.Idempotency{Key: "k1"}
+		return w, r
+	}
+	t.Run("the same request", func(t *testing.T) {
+		t.Parallel()
+		w, r := setup()
+		got, err := w.service().Send(t.Context(), w.principal(), r)
+		want := message.Receipt{MessageUID: "first", MessageID: 4, ChatID: 2, Replayed: true}
+		if err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	})
+	t.Run("another body", func(t *testing.T) {
+		t.Parallel()
+		w, r := setup()
+		r.Idem.BodyHash[0] = 1
+		if _, err := w.service().Send(t.Context(), w.principal(), r); !tideline.IsCode(err, tideline.CodeConflict) {
+			t.Errorf("error %v, want conflict", err)
+		}
+	})
+	t.Run("a key that nobody used", func(t *testing.T) {
+		t.Parallel()
+		w, r := setup()
+		r.Idem.Key = "k2"
+		if _, err := w.service().Send(t.Context(), w.principal(), r); !tideline.IsCode(err, tideline.CodeValidation) {
+			t.Errorf("error %v, want the refusal", err)
+		}
+	})
+	t.Run("a token that is revoked", func(t *testing.T) {
+		t.Parallel()
+		w, r := setup()
+		w.gone = tideline.Errorf(tideline.CodeInvalidToken, "revoked")
+		if _, err := w.service().Send(t.Context(), w.principal(), r); !tideline.IsCode(err, tideline.CodeInvalidToken) {
+			t.Errorf("error %v, want invalid_token", err)
 		}
 	})
 }
