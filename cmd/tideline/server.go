@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
-	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
@@ -32,12 +29,8 @@ import (
 
 const (
 	// claimWait is how long a server waits for a predecessor that is stopping.
-	claimWait = 5 * time.Second
-	// sendTimeout bounds an attempt to send, without the upload of an attachment.
-	// The connector bounds its parts, looking up the recipient and waiting for the
-	// acknowledgement, at 20 seconds each.
-	sendTimeout = 45 * time.Second
-	pruneEvery  = time.Hour
+	claimWait  = 5 * time.Second
+	pruneEvery = time.Hour
 )
 
 // server is a running Tideline. Its parts are opened by open in the order in
@@ -175,8 +168,8 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 func (s *server) openServices(ctx context.Context) error {
 	s.metrics = telemetry.NewRegistry(buildVersion())
 	s.outbox = outbox.New(outbox.Deps{
-		Store: s.store, Sender: s.meow, Blobs: outboxBlobs{s.files.blobs}, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
-	}, outbox.Config{SendTimeout: sendTimeout, Deadline: s.serve.SendDeadline})
+		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
+	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.accounts = account.New(account.Deps{Store: s.store, Connector: s.meow, Waker: s.outbox, Logger: s.log}, account.Config{})
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
@@ -281,15 +274,3 @@ func (s *server) status() operator.Status {
 }
 
 func (s *server) workspaces() *workspace.Service { return workspace.New(s.store, nil) }
-
-// outboxBlobs tells the outbox in its words that bytes are gone for good.
-type outboxBlobs struct{ blob.Store }
-
-// Open implements outbox.Blobs.
-func (b outboxBlobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	f, err := b.Store.Open(ctx, key)
-	if errors.Is(err, blob.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-	}
-	return f, err
-}
