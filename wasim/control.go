@@ -27,6 +27,9 @@ const (
 //	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}
 //	POST   /sandbox/phones/{number}/scan      {"qr":"…"}
 //	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
+//	GET    /sandbox/phones/{number}/receipts  {"receipts":[{"message_id","from","type","timestamp"}]}: what companions
+//	                                          said about the phone's own messages, oldest first
+//	GET    /sandbox/network                   a [Network]: how clients connect
 //	GET    /sandbox/faults                    {"faults":[…]}
 //	POST   /sandbox/faults                    a [Fault] → {"fault":{…}}
 //	DELETE /sandbox/faults                    clears all, or those named by ?id=
@@ -44,6 +47,8 @@ func Control(srv *Server) http.Handler {
 		"POST /sandbox/phones/{number}/messages": c.sendMessage,
 		"POST /sandbox/phones/{number}/scan":     c.scan,
 		"POST /sandbox/phones/{number}/code":     c.enterCode,
+		"GET /sandbox/phones/{number}/receipts":  c.listReceipts,
+		"GET /sandbox/network":                   c.network,
 		"GET /sandbox/faults":                    c.listFaults,
 		"POST /sandbox/faults":                   c.setFault,
 		"DELETE /sandbox/faults":                 c.clearFaults,
@@ -298,6 +303,20 @@ func (c control) enterCode(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return viewPhone(p), nil
+}
+
+func (c control) network(*http.Request) (any, error) { return c.srv.Network(), nil }
+
+func (c control) listReceipts(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	list := p.Receipts()
+	if list == nil {
+		list = []Receipt{}
+	}
+	return map[string]any{"receipts": list}, nil
 }
 
 func (c control) listFaults(*http.Request) (any, error) {

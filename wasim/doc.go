@@ -53,8 +53,14 @@
 //
 // # Other processes
 //
-// [Control] serves an HTTP API to add phones, scan codes, read logs, send, and set faults.
-// [HTTPClient] is for clients that don't share the emulator's process.
+// [Control] serves an HTTP API to add phones, scan codes, read logs, send, and set faults; with
+// [Options.Control] the server serves it itself. [HTTPClient] is for Go clients that don't share the
+// emulator's process. A client in another language needs its WebSocket address and root key changed to those
+// of [Server.Network], and [Options.TLSListen] where it insists on TLS, as all do for media:
+//
+//	// Baileys, on Node.js with NODE_EXTRA_CA_CERTS naming a file that holds network.tls.certificate
+//	WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(network.root_key, 'hex')
+//	const socket = makeWASocket({ auth, waWebSocketUrl: network.tls.websocket })
 //
 // # What it doesn't prove
 //

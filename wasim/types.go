@@ -73,10 +73,10 @@ type Received struct {
 
 // Receipt is what a companion told a phone about one of the phone's messages.
 type Receipt struct {
-	MessageID string
-	From      string // number of the account that sent the receipt, with "+"
-	Type      string // "" delivered, "inactive", "read", "played", "retry", …
-	Timestamp time.Time
+	MessageID string    `json:"message_id"`
+	From      string    `json:"from"` // number of the account that sent the receipt, with "+"
+	Type      string    `json:"type"` // "" delivered, "inactive", "read", "played", "retry", …
+	Timestamp time.Time `json:"timestamp"`
 }
 
 // Companion is a linked device of a phone: one paired client.
