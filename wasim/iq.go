@@ -42,6 +42,14 @@ func (c *conn) handleIQ(n *stanza.Node) {
 		c.iqUploadKeys(n)
 	case "encrypt key":
 		c.iqFetchKeys(n, child)
+	case "encrypt digest":
+		c.iqKeyDigest(n)
+	case "encrypt rotate":
+		c.iqRotateKey(n, child)
+	case "abt props":
+		// Experiments that clients may take part in: there are none. The hash stands for the list; a
+		// client that names it needs no answer of substance either.
+		c.result(n, stanza.Node{Tag: "props", Attrs: stanza.Attrs{"protocol": "1", "hash": "wasim0", "refresh": 86400}})
 	case "usync usync":
 		c.iqUsync(n, child)
 	case "md remove-companion-device":

@@ -130,9 +130,10 @@ func (s *Server) serveDelete(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// tokenSum converts an upload token, base64, to the hash's hexadecimal form.
+// tokenSum converts an upload token, base64, to the hash's hexadecimal form. whatsmeow pads the token
+// (upload.go), Baileys doesn't (Utils/messages-media.js, encodeBase64EncodedStringForUpload).
 func tokenSum(token string) (string, error) {
-	raw, err := base64.URLEncoding.DecodeString(token)
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))
 	if err != nil || len(raw) != sha256.Size {
 		return "", errors.New("malformed token")
 	}
