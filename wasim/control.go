@@ -146,6 +146,7 @@ type phoneView struct {
 	Delivers   bool            `json:"delivers"`
 	Reads      bool            `json:"reads"`
 	LID        string          `json:"lid"`
+	History    HistoryMode     `json:"history"`
 	Companions []companionView `json:"companions"`
 }
 
@@ -161,7 +162,7 @@ func viewPhone(p *Phone) phoneView {
 	o := p.Options()
 	v := phoneView{
 		Number: p.Number(), Name: o.Name, AutoReply: o.AutoReply, Registered: !o.Unregistered,
-		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), Companions: []companionView{},
+		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), History: o.History, Companions: []companionView{},
 	}
 	for _, d := range p.Companions() {
 		v.Companions = append(v.Companions, companionView{d.JID.String(), d.Device, d.Platform, d.LinkedAt, d.Connected})
@@ -180,12 +181,13 @@ func (c control) listPhones(*http.Request) (any, error) {
 // phoneBody is the body of POST /sandbox/phones. What a body leaves out stays as it is on a phone
 // that exists already.
 type phoneBody struct {
-	Number     string  `json:"number"`
-	Name       *string `json:"name"`
-	AutoReply  *string `json:"auto_reply"`
-	Registered *bool   `json:"registered"`
-	Delivers   *bool   `json:"delivers"`
-	Reads      *bool   `json:"reads"`
+	Number     string       `json:"number"`
+	Name       *string      `json:"name"`
+	AutoReply  *string      `json:"auto_reply"`
+	Registered *bool        `json:"registered"`
+	Delivers   *bool        `json:"delivers"`
+	Reads      *bool        `json:"reads"`
+	History    *HistoryMode `json:"history"`
 }
 
 func (c control) addPhone(r *http.Request) (any, error) {
@@ -203,6 +205,7 @@ func (c control) addPhone(r *http.Request) (any, error) {
 	setNot(&opts.Unregistered, body.Registered)
 	setNot(&opts.NoDeliver, body.Delivers)
 	setNot(&opts.NoRead, body.Reads)
+	set(&opts.History, body.History)
 	p, err := c.srv.AddPhone(r.Context(), opts)
 	if err != nil {
 		return nil, err

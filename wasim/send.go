@@ -57,6 +57,7 @@ type sentMessage struct {
 	To    string    `json:"to,omitempty"` // digits of the recipient
 	Group string    `json:"group,omitempty"`
 	Plain []byte    `json:"plain"`
+	Peer  bool      `json:"peer,omitempty"` // for one companion, and not shown
 	At    time.Time `json:"at"`
 }
 
@@ -202,6 +203,9 @@ func (p *Phone) repeatLocked(e *effects, d *companion, id string, count int, rec
 	}
 	if err = p.startSession(&e.batch, d, rec, oneTime); err != nil {
 		return err
+	}
+	if m.Peer {
+		return p.deliverPeerLocked(e, d, *m, count)
 	}
 	msg := new(waE2E.Message)
 	if err = proto.Unmarshal(m.Plain, msg); err != nil {

@@ -264,6 +264,9 @@ func (s *Server) Stats() Stats {
 	}
 }
 
+// now is the network's time.
+func (s *Server) now() time.Time { return time.Now() }
+
 // after runs fn once d has passed, at once in the calling goroutine when d is zero, and not at all
 // once the server closes.
 func (s *Server) after(d time.Duration, fn func()) {

@@ -21,6 +21,8 @@ type PhoneOptions struct {
 	NoDeliver bool
 	// NoRead keeps the phone from sending read receipts.
 	NoRead bool
+	// History says how the phone passes its history on to a client that is linked to it.
+	History HistoryMode
 	// AddressByNumber makes messages of this phone come from its number (…@s.whatsapp.net)
 	// rather than from its hidden id (…@lid), as accounts not yet migrated do.
 	AddressByNumber bool

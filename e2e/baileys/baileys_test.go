@@ -131,7 +131,7 @@ func TestTwoIndependentClientsTalk(t *testing.T) {
 	t.Parallel()
 	srv := wasimtest.Start(t, wasim.Options{TLSListen: "127.0.0.1:0"})
 	wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: ours, Name: "Shop", NoDeliver: true})
-	phone := wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: theirs, Name: "Bea", NoDeliver: true})
+	phone := wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: theirs, Name: "Bea", NoDeliver: true, History: wasim.HistoryInline})
 	shop, _ := srv.Phone(ours)
 	m := link(t, srv, shop)
 	sessions := t.TempDir()
