@@ -115,7 +115,7 @@ func (c *meow) send(m *waE2E.Message) string {
 }
 
 // pair starts Baileys and links it to a phone by the given way of scanning.
-func pair(t *testing.T, n wasim.Network, sessions string, scan func(qr string)) *client {
+func pair(t *testing.T, n wasim.Network, sessions string, scan func(qr string)) *program {
 	t.Helper()
 	b := start(t, n, sessions)
 	scan(b.await("QR code", 0, func(e event) bool { return e.Event == "qr" }).QR)

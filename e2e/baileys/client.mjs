@@ -31,6 +31,16 @@ console.log = console.info = console.debug = console.error
 
 const tell = event => process.stdout.write(JSON.stringify(event) + '\n')
 
+// Where a file is told by its path alone, as history is, Baileys goes to WhatsApp's media host by name. That
+// host is the network; and nothing else is reached from here.
+const realFetch = globalThis.fetch
+globalThis.fetch = (address, options) => {
+  const url = new URL(address)
+  if (url.host === 'mmg.whatsapp.net') url.host = network.tls.addr
+  if (url.host !== network.tls.addr) throw new Error(`not on the network: ${url.host}`)
+  return realFetch(url, options)
+}
+
 // Baileys wants a logger in the manner of pino. What it says goes to standard error.
 const level = process.env.BAILEYS_LOG ?? 'warn'
 const levels = ['trace', 'debug', 'info', 'warn', 'error']

@@ -21,8 +21,8 @@ import (
 // patience bounds every wait; it only has to be longer than any stall of a busy machine.
 const patience = time.Minute
 
-// client is a running Baileys: the program client.mjs.
-type client struct {
+// program is a running Baileys: client.mjs.
+type program struct {
 	t     testing.TB
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -74,7 +74,7 @@ type event struct {
 func (e event) id() string { return strings.Trim(string(e.ID), `"`) }
 
 // start runs Baileys on a network with the sessions of a folder. It ends with the test.
-func start(t testing.TB, n wasim.Network, sessions string) *client {
+func start(t testing.TB, n wasim.Network, sessions string) *program {
 	t.Helper()
 	dir, err := installed()
 	if err != nil {
@@ -88,7 +88,7 @@ func start(t testing.TB, n wasim.Network, sessions string) *client {
 	if err := os.WriteFile(authority, []byte(n.TLS.Certificate), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &client{t: t, notes: new(strings.Builder), ended: make(chan struct{}), change: make(chan struct{})}
+	c := &program{t: t, notes: new(strings.Builder), ended: make(chan struct{}), change: make(chan struct{})}
 	c.cmd = exec.Command("node", "client.mjs", string(where), sessions)
 	c.cmd.Dir = dir
 	c.cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+authority, "NODE_NO_WARNINGS=1")
@@ -108,7 +108,7 @@ func start(t testing.TB, n wasim.Network, sessions string) *client {
 	return c
 }
 
-func (c *client) read(out io.Reader) {
+func (c *program) read(out io.Reader) {
 	defer close(c.ended)
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 4<<20)
@@ -126,7 +126,7 @@ func (c *client) read(out io.Reader) {
 }
 
 // stop ends the program and shows its notes when the test has failed. Stopping twice does nothing.
-func (c *client) stop() {
+func (c *program) stop() {
 	if c.cmd.ProcessState != nil {
 		return
 	}
@@ -144,14 +144,14 @@ func (c *client) stop() {
 }
 
 // mark returns how many events there have been.
-func (c *client) mark() int {
+func (c *program) mark() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.events)
 }
 
 // await returns the first event, after the first skip ones, that matches.
-func (c *client) await(what string, skip int, match func(event) bool) event {
+func (c *program) await(what string, skip int, match func(event) bool) event {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -177,23 +177,23 @@ func (c *client) await(what string, skip int, match func(event) bool) event {
 	}
 }
 
-func (c *client) opened(skip int) event {
+func (c *program) opened(skip int) event {
 	c.t.Helper()
 	return c.await("login", skip, func(e event) bool { return e.Event == "open" })
 }
 
-func (c *client) message(skip int, text string) event {
+func (c *program) message(skip int, text string) event {
 	c.t.Helper()
 	return c.await("message "+text, skip, func(e event) bool { return e.Event == "message" && !e.FromMe && e.Text == text })
 }
 
-func (c *client) status(id, status string) {
+func (c *program) status(id, status string) {
 	c.t.Helper()
 	c.await(status+" of "+id, 0, func(e event) bool { return e.Event == "status" && e.id() == id && e.Status == status })
 }
 
 // do runs a command and decodes its result into out.
-func (c *client) do(command map[string]any, out any) {
+func (c *program) do(command map[string]any, out any) {
 	c.t.Helper()
 	c.mu.Lock()
 	c.last++
@@ -220,7 +220,7 @@ func (c *client) do(command map[string]any, out any) {
 }
 
 // send runs a command that sends a message and returns the message's id.
-func (c *client) send(command map[string]any) string {
+func (c *program) send(command map[string]any) string {
 	c.t.Helper()
 	var sent struct {
 		Message string `json:"message"`
