@@ -30,6 +30,10 @@ func (c *conn) handleIQ(n *stanza.Node) {
 		}
 		return
 	}
+	if stanza.Str(n, "xmlns") == "w:g2" {
+		c.iqGroup(n, child)
+		return
+	}
 	switch route {
 	case "w:p ", "w:p ping":
 		if _, ok := c.srv.faults.take(FaultDropPing, c.dev.phone.Number()); !ok {
@@ -56,8 +60,6 @@ func (c *conn) handleIQ(n *stanza.Node) {
 		c.iqLogout(n, child)
 	case "w:m media_conn":
 		c.iqMediaConn(n)
-	case "w:g2 create", "w:g2 query", "w:g2 participating":
-		c.iqGroup(n, child)
 	case "w:sync:app:state sync":
 		c.iqAppState(n, child)
 	case "privacy privacy":

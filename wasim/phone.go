@@ -47,6 +47,9 @@ type Phone struct {
 	syncKey  syncd.Key           // of the app state; no data until the first companion
 	book     *syncd.Book         // what appState adds up to; nil until it is looked at
 	past     []pastRecord        // scripted history
+	// keySent tells, by group, which companions can read what the phone writes there. After a restart
+	// they are told again.
+	keySent map[string]map[string]bool
 
 	changeMu sync.Mutex
 	change   chan struct{} // closed at the next change of the log

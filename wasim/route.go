@@ -31,6 +31,10 @@ func (c *conn) handleMessage(n *stanza.Node) {
 			c.ackMessage(n, 404)
 			return
 		}
+		if !members.mayWrite(c.dev.phone.digits) {
+			c.ackMessage(n, 403)
+			return
+		}
 	} else {
 		if dest = c.srv.user(to); dest == nil {
 			c.ackMessage(n, 404)

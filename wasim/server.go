@@ -53,6 +53,8 @@ type Server struct {
 	conns  map[*conn]struct{}
 	refs   map[string]*conn // QR reference → connection that shows it
 	groups map[string]*group
+
+	groupMu sync.Mutex // one change of a group at a time; locked before everything else
 }
 
 type counters struct {
