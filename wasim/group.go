@@ -29,7 +29,8 @@ type group struct {
 	Members   []string  `json:"members"`            // digits, the creator's first while it is a member
 	Admins    []string  `json:"admins,omitempty"`   // digits of members, other than the creator
 	Announce  bool      `json:"announce,omitempty"` // only admins may write
-	Locked    bool      `json:"locked,omitempty"`   // only admins may change subject and description
+	Picture   *picture  `json:"picture,omitempty"`
+	Locked    bool      `json:"locked,omitempty"` // only admins may change subject and description
 }
 
 const maxGroup = 1024 // members

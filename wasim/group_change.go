@@ -171,7 +171,11 @@ func (s *Server) changeGroup(ctx context.Context, jid types.JID, actor *Phone, s
 	}
 	// Who leaves is told too, and who joins is told of the whole group instead.
 	before := slices.DeleteFunc(slices.Clone(old.Members), func(m string) bool { return slices.Contains(joined, m) })
-	s.notifyGroup(g, actor, before, told, &e)
+	if old.Picture != g.Picture {
+		s.announceGroupPicture(g, actor, &e)
+	} else {
+		s.notifyGroup(g, actor, before, told, &e)
+	}
 	s.notifyGroup(g, actor, joined, stanza.Node{Tag: "create", Content: []stanza.Node{groupNode(g)}}, &e)
 	s.mu.Lock()
 	s.groups[g.ID] = g

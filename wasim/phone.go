@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
@@ -34,7 +35,15 @@ type Phone struct {
 	watchMu  sync.Mutex
 	watchers map[watcher]struct{}
 
-	view atomic.Pointer[PhoneOptions] // a copy of opts, for those who hold another phone's lock
+	// Copies for those who hold another phone's lock.
+	view    atomic.Pointer[PhoneOptions]
+	blocked atomic.Pointer[[]string] // digits, in order; changed under mu
+
+	actMu      sync.Mutex // a leaf lock
+	activities []Activity
+	online     bool
+	lastSeen   time.Time
+	followers  map[*conn]types.JID // of the presence, and under which address
 
 	mu       sync.Mutex
 	opts     PhoneOptions // set by setOptions
@@ -47,6 +56,7 @@ type Phone struct {
 	syncKey  syncd.Key           // of the app state; no data until the first companion
 	book     *syncd.Book         // what appState adds up to; nil until it is looked at
 	past     []pastRecord        // scripted history
+	picture  *picture            // nil when there is none
 	// keySent tells, by group, which companions can read what the phone writes there. After a restart
 	// they are told again.
 	keySent map[string]map[string]bool
@@ -66,6 +76,8 @@ type phoneRecord struct {
 	SignedSig    []byte       `json:"signed_signature"`
 	LastDevice   int          `json:"last_device"`
 	SyncKey      syncd.Key    `json:"sync_key"`
+	Picture      *picture     `json:"picture,omitempty"`
+	Blocked      []string     `json:"blocked,omitempty"`
 }
 
 // AddPhone adds a phone to the network, or changes the options of the one that has this number
@@ -128,6 +140,7 @@ func newPhone(s *Server, digits string) *Phone {
 		change: make(chan struct{}),
 	}
 	p.setOptions(PhoneOptions{Number: "+" + digits})
+	p.blocked.Store(new([]string))
 	return p
 }
 
@@ -178,6 +191,7 @@ func (p *Phone) save(b *durable.Batch) error {
 		Options: p.opts, Identity: p.keys.Priv[:], Registration: p.registration,
 		SignedID: p.signed.KeyID, SignedKey: p.signed.Priv[:], SignedSig: p.signed.Signature[:],
 		LastDevice: last, SyncKey: p.syncKey,
+		Picture: p.picture, Blocked: *p.blocked.Load(),
 	})
 	if err != nil {
 		return fmt.Errorf("marshal phone: %w", err)

@@ -122,7 +122,7 @@ func (c *conn) routeDirect(n *stanza.Node, dest *Phone) []handled {
 	}
 	deliver := func(jid types.JID, enc []stanza.Node) (handled, bool) {
 		p := c.srv.user(jid)
-		if p == nil || p != dest && p != c.dev.phone {
+		if p == nil || p != dest && p != c.dev.phone || p.blocks(c.dev.phone) {
 			return handled{}, false
 		}
 		if jid.Device != 0 {

@@ -101,7 +101,11 @@ func (p *Phone) sendLocked(e *effects, to *Phone, group types.JID, msg *waE2E.Me
 	if err = p.rememberLocked(&m, &e.batch); err != nil {
 		return "", err
 	}
+	blocked := to.blocks(p)
 	for _, d := range p.srv.companions(to) {
+		if blocked {
+			break
+		}
 		if err = p.deliverLocked(e, d, to, m, msg, step, 0); err != nil {
 			return "", err
 		}
@@ -112,9 +116,11 @@ func (p *Phone) sendLocked(e *effects, to *Phone, group types.JID, msg *waE2E.Me
 				return "", err
 			}
 		}
-		e.local = append(e.local, localCopy{to, incoming{
-			from: p, id: m.ID, plain: proto.CloneOf(msg), at: m.At, addr: to.LID(),
-		}})
+		if !blocked {
+			e.local = append(e.local, localCopy{to, incoming{
+				from: p, id: m.ID, plain: proto.CloneOf(msg), at: m.At, addr: to.LID(),
+			}})
+		}
 	}
 	return m.ID, nil
 }

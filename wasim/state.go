@@ -96,7 +96,8 @@ func (s *Server) loadPhone(digits string, value []byte) error {
 	p := newPhone(s, digits)
 	p.registration, p.lastDevice = r.Registration, r.LastDevice
 	p.setOptions(r.Options)
-	p.syncKey = r.SyncKey
+	p.syncKey, p.picture = r.SyncKey, r.Picture
+	p.blocked.Store(&r.Blocked)
 	p.keys = keys.NewKeyPairFromPrivateKey([32]byte(r.Identity))
 	signature := [64]byte(r.SignedSig)
 	p.signed = &keys.PreKey{
