@@ -58,7 +58,14 @@ func (p *Phone) syncCollection(from *companion, name string, want stanza.Node, e
 			out.Content = []stanza.Node{{Tag: "error", Attrs: stanza.Attrs{"code": 400, "text": "bad-request"}}}
 			break
 		}
-		p.addPatchLocked(name, patch, from, e)
+		if err := p.addPatchLocked(name, patch, from, e); err != nil {
+			// The server can't read patches; the phone can, and a client that sends what its own
+			// phone rejects has lost its account's state.
+			p.srv.recordUnhandled(from.jid(), "app state patch: "+err.Error(), &want)
+			out.Attrs["type"] = "error"
+			out.Content = []stanza.Node{{Tag: "error", Attrs: stanza.Attrs{"code": 400, "text": "bad-request"}}}
+			break
+		}
 		since++ // the client has it already
 	}
 	patches = p.appState[name]
@@ -74,7 +81,16 @@ func (p *Phone) syncCollection(from *companion, name string, want stanza.Node, e
 }
 
 // addPatchLocked appends a patch and tells the other companions.
-func (p *Phone) addPatchLocked(name string, patch []byte, from *companion, e *effects) {
+func (p *Phone) addPatchLocked(name string, patch []byte, from *companion, e *effects) error {
+	if p.syncKey.Data != nil {
+		book, err := p.bookLocked()
+		if err != nil {
+			return err
+		}
+		if err := book.Apply(name, patch); err != nil {
+			return err
+		}
+	}
 	if p.appState == nil {
 		p.appState = map[string][][]byte{}
 	}
@@ -92,6 +108,7 @@ func (p *Phone) addPatchLocked(name string, patch []byte, from *companion, e *ef
 			Content: []stanza.Node{{Tag: "collection", Attrs: stanza.Attrs{"name": name, "version": version}}},
 		})
 	}
+	return nil
 }
 
 // numbered sets a patch's version, which is the server's to give.

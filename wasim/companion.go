@@ -3,6 +3,7 @@ package wasim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -128,6 +129,13 @@ func (d *companion) upload(registration uint32, signed publicKey, keys []publicK
 			b.Put(bucketOneTime, oneTimeKey(d.key, k.ID), k.Key)
 		}
 	}
+}
+
+// publicKeys returns what the server knows of the companion's keys.
+func (d *companion) publicKeys() (companionRecord, []publicKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rec, slices.Clone(d.oneTime)
 }
 
 func (d *companion) keysLeft() int {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -41,6 +42,8 @@ type conn struct {
 	replaying bool       // the queue is being replayed; deliveries wait in held
 	floor     int64      // queue entries up to here were replayed
 	held      []delivery // deliveries that came during the replay
+
+	available atomic.Bool // the client has said that somebody looks at it
 
 	imu     sync.Mutex
 	answers map[string]chan *stanza.Node // server-initiated IQs waiting for the client
@@ -138,6 +141,9 @@ func (c *conn) close() {
 	c.srv.mu.Unlock()
 	if c.dev != nil {
 		c.dev.detach(c)
+		if c.available.Load() {
+			c.dev.phone.announcePresence()
+		}
 	}
 }
 
@@ -180,6 +186,8 @@ func (c *conn) handle(n *stanza.Node) {
 			c.handleReceipt(n)
 		case "presence", "chatstate":
 			c.handlePresence(n)
+		case "call":
+			c.handleCall(n)
 		default:
 			c.srv.recordUnhandled(c.device(), "unknown stanza", n)
 		}

@@ -27,6 +27,9 @@ const (
 //	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}
 //	POST   /sandbox/phones/{number}/scan      {"qr":"…"}
 //	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
+//	GET    /sandbox/phones/{number}/receipts  {"receipts":[{"message_id","from","type","timestamp"}]}: what companions
+//	                                          said about the phone's own messages, oldest first
+//	GET    /sandbox/network                   a [Network]: how clients connect
 //	GET    /sandbox/faults                    {"faults":[…]}
 //	POST   /sandbox/faults                    a [Fault] → {"fault":{…}}
 //	DELETE /sandbox/faults                    clears all, or those named by ?id=
@@ -44,6 +47,8 @@ func Control(srv *Server) http.Handler {
 		"POST /sandbox/phones/{number}/messages": c.sendMessage,
 		"POST /sandbox/phones/{number}/scan":     c.scan,
 		"POST /sandbox/phones/{number}/code":     c.enterCode,
+		"GET /sandbox/phones/{number}/receipts":  c.listReceipts,
+		"GET /sandbox/network":                   c.network,
 		"GET /sandbox/faults":                    c.listFaults,
 		"POST /sandbox/faults":                   c.setFault,
 		"DELETE /sandbox/faults":                 c.clearFaults,
@@ -141,6 +146,7 @@ type phoneView struct {
 	Delivers   bool            `json:"delivers"`
 	Reads      bool            `json:"reads"`
 	LID        string          `json:"lid"`
+	History    HistoryMode     `json:"history"`
 	Companions []companionView `json:"companions"`
 }
 
@@ -156,7 +162,7 @@ func viewPhone(p *Phone) phoneView {
 	o := p.Options()
 	v := phoneView{
 		Number: p.Number(), Name: o.Name, AutoReply: o.AutoReply, Registered: !o.Unregistered,
-		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), Companions: []companionView{},
+		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), History: o.History, Companions: []companionView{},
 	}
 	for _, d := range p.Companions() {
 		v.Companions = append(v.Companions, companionView{d.JID.String(), d.Device, d.Platform, d.LinkedAt, d.Connected})
@@ -175,12 +181,13 @@ func (c control) listPhones(*http.Request) (any, error) {
 // phoneBody is the body of POST /sandbox/phones. What a body leaves out stays as it is on a phone
 // that exists already.
 type phoneBody struct {
-	Number     string  `json:"number"`
-	Name       *string `json:"name"`
-	AutoReply  *string `json:"auto_reply"`
-	Registered *bool   `json:"registered"`
-	Delivers   *bool   `json:"delivers"`
-	Reads      *bool   `json:"reads"`
+	Number     string       `json:"number"`
+	Name       *string      `json:"name"`
+	AutoReply  *string      `json:"auto_reply"`
+	Registered *bool        `json:"registered"`
+	Delivers   *bool        `json:"delivers"`
+	Reads      *bool        `json:"reads"`
+	History    *HistoryMode `json:"history"`
 }
 
 func (c control) addPhone(r *http.Request) (any, error) {
@@ -198,6 +205,7 @@ func (c control) addPhone(r *http.Request) (any, error) {
 	setNot(&opts.Unregistered, body.Registered)
 	setNot(&opts.NoDeliver, body.Delivers)
 	setNot(&opts.NoRead, body.Reads)
+	set(&opts.History, body.History)
 	p, err := c.srv.AddPhone(r.Context(), opts)
 	if err != nil {
 		return nil, err
@@ -298,6 +306,20 @@ func (c control) enterCode(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return viewPhone(p), nil
+}
+
+func (c control) network(*http.Request) (any, error) { return c.srv.Network(), nil }
+
+func (c control) listReceipts(r *http.Request) (any, error) {
+	p, err := c.phone(r)
+	if err != nil {
+		return nil, err
+	}
+	list := p.Receipts()
+	if list == nil {
+		list = []Receipt{}
+	}
+	return map[string]any{"receipts": list}, nil
 }
 
 func (c control) listFaults(*http.Request) (any, error) {

@@ -36,6 +36,15 @@
 // [Phone.Received] read the log. With [Phone.Send], [Phone.SendFile] and [Phone.SendMessage] a phone writes
 // to any other number. A number without a phone, or whose phone is Unregistered, isn't on WhatsApp.
 //
+// # What devices of an account share
+//
+// A phone hands each client that is linked to it the key of its app state, and its name. [Phone.SaveContact]
+// and [Phone.Sync] change names, archived and muted chats and the rest, as using the phone does;
+// [Phone.Settings] shows what any device of the account has set. With [PhoneOptions] History, a phone
+// also passes on its chats: what [Phone.AddHistory] gave it, the texts that it has received and those it has
+// sent. It is off by default because whatsmeow then keeps a goroutine for a minute, unless
+// ManualHistorySyncDownload is set.
+//
 // # What can go wrong
 //
 // [Server.SetFault] makes the network misbehave: acknowledgements that are lost, late or negative,
@@ -53,14 +62,19 @@
 //
 // # Other processes
 //
-// [Control] serves an HTTP API to add phones, scan codes, read logs, send, and set faults.
-// [HTTPClient] is for clients that don't share the emulator's process.
+// [Control] serves an HTTP API to add phones, scan codes, read logs, send, and set faults; with
+// [Options.Control] the server serves it itself. [HTTPClient] is for Go clients that don't share the
+// emulator's process. A client in another language needs its WebSocket address and root key changed to those
+// of [Server.Network], and [Options.TLSListen] where it insists on TLS, as all do for media:
+//
+//	// Baileys, on Node.js with NODE_EXTRA_CA_CERTS naming a file that holds network.tls.certificate
+//	WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(network.root_key, 'hex')
+//	const socket = makeWASocket({ auth, waWebSocketUrl: network.tls.websocket })
 //
 // # What it doesn't prove
 //
 // The emulator was made from what clients accept, and from no knowledge of the real servers. That a
 // client works here says nothing about rate limits, bans, policies, or versions that are refused.
 // Not emulated: calls, channels, communities, status broadcasts, changes of groups and blocklists,
-// history sync, passkeys, profile pictures, and the phone's own share of app state: since no push name
-// is ever synced, a whatsmeow client must set one in its store before it can send its presence.
+// passkeys, and profile pictures.
 package wasim

@@ -25,6 +25,7 @@ const (
 	bucketSenderKey = "sender_key" // digits/group/address → group sender key
 	bucketSent      = "sent"       // digits/sequence → message that a phone sent
 	bucketGroup     = "group"      // group id
+	bucketPast      = "past"       // digits/number → message of a phone's scripted history
 	bucketAppState  = "app_state"  // digits/collection/version → patch
 )
 

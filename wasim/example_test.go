@@ -53,7 +53,9 @@ func Example() {
 		case *events.Connected:
 			close(connected)
 		case *events.Message:
-			reply <- e.Message.GetConversation()
+			if e.Info.Category != "peer" { // what the phone tells its linked devices
+				reply <- e.Message.GetConversation()
+			}
 		}
 	})
 	if err = cli.Connect(); err != nil {

@@ -3,32 +3,93 @@ package wasim
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"go.mau.fi/libsignal/groups"
-	"go.mau.fi/libsignal/protocol"
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
 	"github.com/tidelinehq/tideline/wasim/internal/stanza"
 )
 
-// group is a group chat. It doesn't change once it is in Server.groups.
+// group is a group chat. It doesn't change once it is in Server.groups: a change puts another one there.
 type group struct {
-	ID      string    `json:"id"` // user part of its JID
-	Subject string    `json:"subject"`
-	Creator string    `json:"creator"` // digits
-	Created time.Time `json:"created"`
-	Members []string  `json:"members"` // digits, the creator's first
+	ID        string    `json:"id"` // user part of its JID
+	Subject   string    `json:"subject"`
+	SubjectBy string    `json:"subject_by,omitempty"` // digits; empty is the creator
+	SubjectAt time.Time `json:"subject_at,omitzero"`
+	Topic     string    `json:"topic,omitempty"` // the description
+	TopicID   string    `json:"topic_id,omitempty"`
+	TopicBy   string    `json:"topic_by,omitempty"` // digits
+	TopicAt   time.Time `json:"topic_at,omitzero"`
+	Creator   string    `json:"creator"` // digits
+	Created   time.Time `json:"created"`
+	Members   []string  `json:"members"`            // digits, the creator's first while it is a member
+	Admins    []string  `json:"admins,omitempty"`   // digits of members, other than the creator
+	Announce  bool      `json:"announce,omitempty"` // only admins may write
+	Picture   *picture  `json:"picture,omitempty"`
+	Locked    bool      `json:"locked,omitempty"` // only admins may change subject and description
 }
 
 const maxGroup = 1024 // members
 
 func (g *group) jid() types.JID { return types.NewJID(g.ID, types.GroupServer) }
+
+func (g *group) has(digits string) bool { return slices.Contains(g.Members, digits) }
+
+func (g *group) admin(digits string) bool {
+	return g.has(digits) && (digits == g.Creator || slices.Contains(g.Admins, digits))
+}
+
+// mayWrite reports whether a member's messages are let through.
+func (g *group) mayWrite(digits string) bool {
+	return g.has(digits) && (!g.Announce || g.admin(digits))
+}
+
+func (g *group) clone() *group {
+	c := *g
+	c.Members, c.Admins = slices.Clone(g.Members), slices.Clone(g.Admins)
+	return &c
+}
+
+func (g *group) save(b *durable.Batch) error {
+	raw, err := json.Marshal(g)
+	if err == nil {
+		b.Put(bucketGroup, g.ID, raw)
+	}
+	return err
+}
+
+// Group is a group chat as its members see it.
+type Group struct {
+	JID         types.JID
+	Subject     string
+	Description string
+	Members     []string // numbers with "+"
+	Admins      []string // numbers with "+", the creator's among them while it is a member
+	Announce    bool     // only admins may write
+	Locked      bool     // only admins may change subject and description
+}
+
+// Groups lists the network's groups, ordered by JID.
+func (s *Server) Groups() []Group {
+	s.mu.RLock()
+	list := slices.SortedFunc(maps.Values(s.groups), func(a, b *group) int { return strings.Compare(a.ID, b.ID) })
+	s.mu.RUnlock()
+	out := make([]Group, len(list))
+	for i, g := range list {
+		out[i] = Group{JID: g.jid(), Subject: g.Subject, Description: g.Topic, Announce: g.Announce, Locked: g.Locked}
+		for _, m := range g.Members {
+			out[i].Members = append(out[i].Members, "+"+m)
+			if g.admin(m) {
+				out[i].Admins = append(out[i].Admins, "+"+m)
+			}
+		}
+	}
+	return out
+}
 
 func (s *Server) group(jid types.JID) *group {
 	s.mu.RLock()
@@ -47,100 +108,53 @@ func (s *Server) loadGroups(ctx context.Context) error {
 	})
 }
 
-// iqGroup creates groups and tells about them.
-func (c *conn) iqGroup(n *stanza.Node, child stanza.Node) {
-	switch child.Tag {
-	case "create":
-		c.createGroup(n, child)
-	case "query":
-		g := c.srv.group(stanza.JID(n, "to"))
-		switch {
-		case g == nil:
-			c.refuse(n, 404, "item-not-found")
-		case !slices.Contains(g.Members, c.dev.phone.digits):
-			c.refuse(n, 403, "forbidden")
-		default:
-			c.result(n, c.srv.groupNode(g))
-		}
-	case "participating":
-		var list []stanza.Node
-		c.srv.mu.RLock()
-		var mine []*group
-		for _, g := range c.srv.groups {
-			if slices.Contains(g.Members, c.dev.phone.digits) {
-				mine = append(mine, g)
-			}
-		}
-		c.srv.mu.RUnlock()
-		for _, g := range mine {
-			list = append(list, c.srv.groupNode(g))
-		}
-		c.result(n, stanza.Node{Tag: "groups", Content: list})
-	}
+func lidOf(digits string) types.JID { return types.NewJID(hiddenID(digits), types.HiddenUserServer) }
+
+// memberNode names a member, whose address is the hidden id, as in groups made today.
+func memberNode(digits string) stanza.Node {
+	return stanza.Node{Tag: "participant", Attrs: stanza.Attrs{
+		"jid": lidOf(digits), "phone_number": types.NewJID(digits, types.DefaultUserServer),
+	}}
 }
 
-func (c *conn) createGroup(n *stanza.Node, create stanza.Node) {
-	creator := c.dev.phone
-	g := &group{
-		ID:      "120363" + strings.TrimPrefix(hiddenID(creator.digits+newID()), "1"),
-		Subject: stanza.Str(&create, "subject"), Creator: creator.digits,
-		Created: time.Now().UTC(), Members: []string{creator.digits},
-	}
-	for _, member := range create.GetChildrenByTag("participant") {
-		p := c.srv.user(stanza.JID(&member, "jid"))
-		if p == nil {
-			c.refuse(n, 404, "item-not-found")
-			return
-		}
-		if !slices.Contains(g.Members, p.digits) {
-			g.Members = append(g.Members, p.digits)
-		}
-	}
-	if g.Subject == "" || len(g.Members) > maxGroup {
-		c.refuse(n, 406, "not-acceptable")
-		return
-	}
-	raw, err := json.Marshal(g)
-	if err != nil {
-		c.refuse(n, 500, "internal-server-error")
-		return
-	}
-	var e effects
-	e.batch.Put(bucketGroup, g.ID, raw)
-	if err := c.srv.commit(c.ctx, &e); err != nil {
-		c.cut()
-		return
-	}
-	c.srv.mu.Lock()
-	c.srv.groups[g.ID] = g
-	c.srv.mu.Unlock()
-	c.result(n, c.srv.groupNode(g))
-}
-
-// groupNode describes a group whose members are addressed by hidden id, as in groups made today.
-func (s *Server) groupNode(g *group) stanza.Node {
-	lid := func(digits string) types.JID { return types.NewJID(hiddenID(digits), types.HiddenUserServer) }
-	children := make([]stanza.Node, len(g.Members))
+// groupNode describes a group.
+func groupNode(g *group) stanza.Node {
+	children := make([]stanza.Node, len(g.Members), len(g.Members)+3)
 	for i, digits := range g.Members {
-		children[i] = stanza.Node{Tag: "participant", Attrs: stanza.Attrs{
-			"jid": lid(digits), "phone_number": types.NewJID(digits, types.DefaultUserServer),
-		}}
-		if digits == g.Creator {
+		children[i] = memberNode(digits)
+		switch {
+		case digits == g.Creator:
 			children[i].Attrs["type"] = "superadmin"
+		case g.admin(digits):
+			children[i].Attrs["type"] = "admin"
 		}
+	}
+	if g.Topic != "" {
+		children = append(children, stanza.Node{
+			Tag:     "description",
+			Attrs:   stanza.Attrs{"id": g.TopicID, "participant": lidOf(g.TopicBy), "t": g.TopicAt.Unix()},
+			Content: []stanza.Node{{Tag: "body", Content: []byte(g.Topic)}},
+		})
+	}
+	if g.Announce {
+		children = append(children, stanza.Node{Tag: "announcement"})
+	}
+	if g.Locked {
+		children = append(children, stanza.Node{Tag: "locked"})
+	}
+	subjectBy, subjectAt := g.Creator, g.Created
+	if g.SubjectBy != "" {
+		subjectBy, subjectAt = g.SubjectBy, g.SubjectAt
 	}
 	return stanza.Node{Tag: "group", Attrs: stanza.Attrs{
-		"id": g.ID, "subject": g.Subject, "creation": g.Created.Unix(), "creator": lid(g.Creator),
-		"s_t": g.Created.Unix(), "s_o": lid(g.Creator), "size": len(g.Members), "addressing_mode": "lid",
+		"id": g.ID, "subject": g.Subject, "creation": g.Created.Unix(), "creator": lidOf(g.Creator),
+		"s_t": subjectAt.Unix(), "s_o": lidOf(subjectBy), "size": len(g.Members), "addressing_mode": "lid",
 	}, Content: children}
 }
 
 // routeGroup hands a group message to each device that it is encrypted for. The part for the device
 // carries the sender's key, the part for all the message.
 func (c *conn) routeGroup(n *stanza.Node, g *group) []handled {
-	if !slices.Contains(g.Members, c.dev.phone.digits) {
-		return nil
-	}
 	shared := n.GetChildrenByTag("enc")
 	list := stanza.Get(*n, "participants")
 	targets := list.GetChildren()
@@ -169,35 +183,4 @@ func (c *conn) routeGroup(n *stanza.Node, g *group) []handled {
 		}, e)})
 	}
 	return done
-}
-
-// senderKeyName names the key under which a companion encrypts for a group.
-func senderKeyName(group string, d *companion) *protocol.SenderKeyName {
-	return protocol.NewSenderKeyName(group, d.address())
-}
-
-// decryptGroup decrypts a message that was encrypted once for all members of a group.
-func (p *Phone) decryptGroup(b *durable.Batch, d *companion, group types.JID, ciphertext []byte) ([]byte, error) {
-	codecs, keys := serializer(), signalStore{p, b}
-	msg, err := protocol.NewSenderKeyMessageFromBytes(ciphertext, codecs.SenderKeyMessage)
-	if err != nil {
-		return nil, fmt.Errorf("parse group message: %w", err)
-	}
-	cipher := groups.NewGroupCipher(groups.NewGroupSessionBuilder(keys, codecs), senderKeyName(group.String(), d), keys)
-	return cipher.Decrypt(context.Background(), msg)
-}
-
-// learnSenderKey takes the key that a companion will encrypt for a group with.
-func (p *Phone) learnSenderKey(b *durable.Batch, d *companion, m *waE2E.SenderKeyDistributionMessage) error {
-	codecs := serializer()
-	msg, err := protocol.NewSenderKeyDistributionMessageFromBytes(
-		m.GetAxolotlSenderKeyDistributionMessage(), codecs.SenderKeyDistributionMessage)
-	if err != nil {
-		return fmt.Errorf("parse sender key: %w", err)
-	}
-	builder := groups.NewGroupSessionBuilder(signalStore{p, b}, codecs)
-	if err = builder.Process(context.Background(), senderKeyName(m.GetGroupID(), d), msg); err != nil {
-		return fmt.Errorf("learn sender key: %w", err)
-	}
-	return nil
 }

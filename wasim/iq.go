@@ -1,8 +1,6 @@
 package wasim
 
 import (
-	"time"
-
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
@@ -30,6 +28,10 @@ func (c *conn) handleIQ(n *stanza.Node) {
 		}
 		return
 	}
+	if stanza.Str(n, "xmlns") == "w:g2" {
+		c.iqGroup(n, child)
+		return
+	}
 	switch route {
 	case "w:p ", "w:p ping":
 		if _, ok := c.srv.faults.take(FaultDropPing, c.dev.phone.Number()); !ok {
@@ -42,14 +44,20 @@ func (c *conn) handleIQ(n *stanza.Node) {
 		c.iqUploadKeys(n)
 	case "encrypt key":
 		c.iqFetchKeys(n, child)
+	case "encrypt digest":
+		c.iqKeyDigest(n)
+	case "encrypt rotate":
+		c.iqRotateKey(n, child)
+	case "abt props":
+		// Experiments that clients may take part in: there are none. The hash stands for the list; a
+		// client that names it needs no answer of substance either.
+		c.result(n, stanza.Node{Tag: "props", Attrs: stanza.Attrs{"protocol": "1", "hash": "wasim0", "refresh": 86400}})
 	case "usync usync":
 		c.iqUsync(n, child)
 	case "md remove-companion-device":
 		c.iqLogout(n, child)
 	case "w:m media_conn":
 		c.iqMediaConn(n)
-	case "w:g2 create", "w:g2 query", "w:g2 participating":
-		c.iqGroup(n, child)
 	case "w:sync:app:state sync":
 		c.iqAppState(n, child)
 	case "privacy privacy":
@@ -57,20 +65,16 @@ func (c *conn) handleIQ(n *stanza.Node) {
 	case "privacy tokens", "passive active", "passive passive", "urn:xmpp:whatsapp:dirty clean",
 		"disappearing_mode disappearing_mode", "urn:xmpp:whatsapp:push config", "w:stats add", "tos tos":
 		c.result(n)
-	case "w:profile:picture picture":
-		if kind == "get" {
-			c.refuse(n, 404, "item-not-found")
-		} else {
-			c.result(n, stanza.Node{Tag: "picture", Attrs: stanza.Attrs{"id": time.Now().Unix()}})
-		}
+	case "w:profile:picture picture", "w:profile:picture ":
+		c.iqPicture(n, child)
 	case "status privacy":
 		c.result(n, stanza.Node{Tag: "privacy", Content: []stanza.Node{
 			{Tag: "list", Attrs: stanza.Attrs{"type": "contacts", "default": "true"}},
 		}})
 	case "status status":
 		c.result(n)
-	case "blocklist ":
-		c.result(n, stanza.Node{Tag: "list", Attrs: stanza.Attrs{"dhash": "0"}})
+	case "blocklist ", "blocklist item":
+		c.iqBlocklist(n, child)
 	case "urn:xmpp:whatsapp:push settings":
 		c.result(n, stanza.Node{Tag: "settings"})
 	default:
@@ -205,16 +209,5 @@ func (c *conn) handleIB(n *stanza.Node) {
 		default:
 			c.srv.recordUnhandled(c.device(), "unknown hint "+child.Tag, n)
 		}
-	}
-}
-
-// handlePresence accepts what clients say about their attention. Phones don't look at it.
-func (c *conn) handlePresence(n *stanza.Node) {
-	if n.Tag != "presence" || stanza.Str(n, "type") != "subscribe" {
-		return
-	}
-	who := stanza.JID(n, "to")
-	if p := c.srv.user(who); p != nil {
-		c.write(stanza.Node{Tag: "presence", Attrs: stanza.Attrs{"from": who, "type": "available"}})
 	}
 }

@@ -257,17 +257,21 @@ func (p *Phone) newCompanion(c *conn) (*companion, error) {
 	return d, nil
 }
 
-// confirm marks a companion as linked and tells those who cache the phone's devices.
+// confirm marks a companion as linked, lets the phone greet it, and tells those who cache the phone's
+// devices.
 func (s *Server) confirm(d *companion) error {
-	d.mu.Lock()
-	d.rec.Confirmed = true
-	d.mu.Unlock()
 	var e effects
-	if err := d.save(&e.batch); err != nil {
-		return fmt.Errorf("wasim: %w", err)
-	}
-	s.announceDevices(d.phone, d, &e)
-	if err := s.commit(s.ctx, &e); err != nil {
+	err := d.phone.update(s.ctx, &e, func() error {
+		d.mu.Lock()
+		d.rec.Confirmed = true
+		d.mu.Unlock()
+		if err := d.save(&e.batch); err != nil {
+			return err
+		}
+		s.announceDevices(d.phone, d, &e)
+		return d.phone.greetLocked(&e, d)
+	})
+	if err != nil {
 		return fmt.Errorf("wasim: keep companion: %w", err)
 	}
 	s.log.Info("companion linked", "device", d.rec.Device)

@@ -28,8 +28,9 @@ const (
 	maxUpload = 2 << 30 // WhatsApp's limit for documents, on disk
 	maxInRAM  = 256 << 20
 
-	mediaHost   = "mmg.whatsapp.net"
-	mediaPrefix = "/v/wasim/"
+	realMediaHost = "mmg.whatsapp.net"
+	mediaPrefix   = "/v/wasim/"
+	socketPath    = "/ws/chat"
 )
 
 // blobStore keeps encrypted files by the hexadecimal SHA-256 of their content.
@@ -45,7 +46,10 @@ var errBlobHash = errors.New("content doesn't match its hash")
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ws/chat", s.serveSocket)
+	if s.control {
+		mux.Handle("/sandbox/", Control(s))
+	}
+	mux.HandleFunc("GET "+socketPath, s.serveSocket)
 	mux.HandleFunc("POST /mms/{kind}/{token}", s.serveUpload)
 	mux.HandleFunc("DELETE /mms/{kind}/{token}", s.serveDelete)
 	mux.HandleFunc("GET "+mediaPrefix+"{sum}", s.serveDownload)
@@ -58,7 +62,7 @@ func (c *conn) iqMediaConn(n *stanza.Node) {
 	c.result(n, stanza.Node{
 		Tag:     "media_conn",
 		Attrs:   stanza.Attrs{"auth": "wasim", "ttl": 3600, "auth_ttl": 21600, "max_buckets": 12},
-		Content: []stanza.Node{{Tag: "host", Attrs: stanza.Attrs{"hostname": mediaHost}}},
+		Content: []stanza.Node{{Tag: "host", Attrs: stanza.Attrs{"hostname": c.srv.mediaHost()}}},
 	})
 }
 
@@ -90,7 +94,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	path := blobPath(sum)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]string{
-		"url": "https://" + mediaHost + path, "direct_path": path, "handle": sum,
+		"url": "https://" + s.mediaHost() + path, "direct_path": path, "handle": sum,
 	})
 }
 
@@ -126,9 +130,10 @@ func (s *Server) serveDelete(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// tokenSum converts an upload token, base64, to the hash's hexadecimal form.
+// tokenSum converts an upload token, base64, to the hash's hexadecimal form. whatsmeow pads the token
+// (upload.go), Baileys doesn't (Utils/messages-media.js, encodeBase64EncodedStringForUpload).
 func tokenSum(token string) (string, error) {
-	raw, err := base64.URLEncoding.DecodeString(token)
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))
 	if err != nil || len(raw) != sha256.Size {
 		return "", errors.New("malformed token")
 	}
@@ -194,7 +199,7 @@ func (p *Phone) SendFile(ctx context.Context, to string, f File) (string, error)
 	if err = p.srv.blobs.put(sum, strings.NewReader(string(sealed.Data))); err != nil {
 		return "", fmt.Errorf("wasim: keep file: %w", err)
 	}
-	link, path, size := proto.String("https://"+mediaHost+blobPath(sum)), proto.String(blobPath(sum)), proto.Uint64(uint64(len(f.Data)))
+	link, path, size := proto.String("https://"+p.srv.mediaHost()+blobPath(sum)), proto.String(blobPath(sum)), proto.Uint64(uint64(len(f.Data)))
 	caption := proto.String(f.Caption)
 	if f.Caption == "" {
 		caption = nil

@@ -14,6 +14,15 @@ type Options struct {
 	// address that isn't loopback: this network is for tests and demonstrations only.
 	Listen string
 
+	// TLSListen, when not empty, is a second TCP address, loopback too, that serves the same over
+	// TLS, for clients that speak wss:// and https:// only. [Server.TLSCertificate] is what they
+	// must trust. Media is then announced under this address; without it under WhatsApp's host
+	// name, which only clients made by [HTTPClient] reach.
+	TLSListen string
+
+	// Control serves the HTTP API of [Control] on the same addresses, under /sandbox/.
+	Control bool
+
 	// Dir is the folder where phones, pairings, Signal sessions, media, undelivered stanzas and
 	// received messages are kept. What the server acknowledges is on disk (fsynced) before the
 	// acknowledgement leaves, so a process killed at any moment forgets nothing. Empty keeps
@@ -36,8 +45,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-func (o Options) listenAddr() (string, error) {
-	addr := o.Listen
+// loopbackAddr checks an address to listen on.
+func loopbackAddr(addr string) (string, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}

@@ -8,12 +8,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
 	"github.com/tidelinehq/tideline/wasim/internal/stanza"
+	"github.com/tidelinehq/tideline/wasim/internal/syncd"
 )
 
 // Phone is an emulated phone: the primary device of a number. All methods are safe for concurrent
@@ -32,14 +35,31 @@ type Phone struct {
 	watchMu  sync.Mutex
 	watchers map[watcher]struct{}
 
+	// Copies for those who hold another phone's lock.
+	view    atomic.Pointer[PhoneOptions]
+	blocked atomic.Pointer[[]string] // digits, in order; changed under mu
+
+	actMu      sync.Mutex // a leaf lock
+	activities []Activity
+	online     bool
+	lastSeen   time.Time
+	followers  map[*conn]types.JID // of the presence, and under which address
+
 	mu       sync.Mutex
-	opts     PhoneOptions
+	opts     PhoneOptions // set by setOptions
 	signal   signalState
 	recent   recentSet
 	sent     []sentMessage
 	sentSeq  uint64
 	receipts []Receipt
 	appState map[string][][]byte // collection → patches, the first with version 1
+	syncKey  syncd.Key           // of the app state; no data until the first companion
+	book     *syncd.Book         // what appState adds up to; nil until it is looked at
+	past     []pastRecord        // scripted history
+	picture  *picture            // nil when there is none
+	// keySent tells, by group, which companions can read what the phone writes there. After a restart
+	// they are told again.
+	keySent map[string]map[string]bool
 
 	changeMu sync.Mutex
 	change   chan struct{} // closed at the next change of the log
@@ -55,6 +75,9 @@ type phoneRecord struct {
 	SignedKey    []byte       `json:"signed_key"`
 	SignedSig    []byte       `json:"signed_signature"`
 	LastDevice   int          `json:"last_device"`
+	SyncKey      syncd.Key    `json:"sync_key"`
+	Picture      *picture     `json:"picture,omitempty"`
+	Blocked      []string     `json:"blocked,omitempty"`
 }
 
 // AddPhone adds a phone to the network, or changes the options of the one that has this number
@@ -67,6 +90,11 @@ func (s *Server) AddPhone(ctx context.Context, opts PhoneOptions) (*Phone, error
 	opts.Number = "+" + digits
 	if len(opts.Name) > maxName || len(opts.AutoReply) > maxText {
 		return nil, fmt.Errorf("wasim: a name has at most %d bytes and an automatic reply %d", maxName, maxText)
+	}
+	switch opts.History {
+	case HistoryNone, HistoryInline, HistoryExternal:
+	default:
+		return nil, fmt.Errorf("wasim: unknown way %q to pass history on; use %q, %q or none", opts.History, HistoryInline, HistoryExternal)
 	}
 	if opts.Name == "" {
 		opts.Name = opts.Number
@@ -83,7 +111,12 @@ func (s *Server) AddPhone(ctx context.Context, opts PhoneOptions) (*Phone, error
 	}
 	var e effects
 	err = p.update(ctx, &e, func() error {
-		p.opts = opts
+		p.setOptions(opts)
+		if p.syncKey.Data != nil {
+			if err := p.syncNameLocked(&e, nil); err != nil {
+				return err
+			}
+		}
 		return p.save(&e.batch)
 	})
 	if err != nil {
@@ -98,7 +131,7 @@ const (
 )
 
 func newPhone(s *Server, digits string) *Phone {
-	return &Phone{
+	p := &Phone{
 		srv: s, digits: digits, lid: hiddenID(digits),
 		companions: map[int]*companion{},
 		signal: signalState{
@@ -106,6 +139,15 @@ func newPhone(s *Server, digits string) *Phone {
 		},
 		change: make(chan struct{}),
 	}
+	p.setOptions(PhoneOptions{Number: "+" + digits})
+	p.blocked.Store(new([]string))
+	return p
+}
+
+// setOptions sets the options. The phone's lock must be held, unless nobody knows the phone yet.
+func (p *Phone) setOptions(o PhoneOptions) {
+	p.opts = o
+	p.view.Store(&o)
 }
 
 // register puts a new phone into the maps, unless another caller was faster.
@@ -148,7 +190,8 @@ func (p *Phone) save(b *durable.Batch) error {
 	raw, err := json.Marshal(phoneRecord{
 		Options: p.opts, Identity: p.keys.Priv[:], Registration: p.registration,
 		SignedID: p.signed.KeyID, SignedKey: p.signed.Priv[:], SignedSig: p.signed.Signature[:],
-		LastDevice: last,
+		LastDevice: last, SyncKey: p.syncKey,
+		Picture: p.picture, Blocked: *p.blocked.Load(),
 	})
 	if err != nil {
 		return fmt.Errorf("marshal phone: %w", err)
@@ -236,13 +279,9 @@ func (p *Phone) JID() types.JID { return types.NewJID(p.digits, types.DefaultUse
 func (p *Phone) LID() types.JID { return types.NewJID(p.lid, types.HiddenUserServer) }
 
 // Options returns the phone's current options.
-func (p *Phone) Options() PhoneOptions {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.opts
-}
+func (p *Phone) Options() PhoneOptions { return *p.view.Load() }
 
-func (p *Phone) unregistered() bool { return p.Options().Unregistered }
+func (p *Phone) unregistered() bool { return p.view.Load().Unregistered }
 
 // Companions lists the clients linked to the phone, by device number.
 func (p *Phone) Companions() []Companion {

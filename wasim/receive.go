@@ -54,11 +54,12 @@ func (p *Phone) take(in incoming, e *effects) *durable.Ticket {
 
 func (p *Phone) takeLocked(in incoming, e *effects) error {
 	if in.peer {
-		_, err := p.open(in, e)
+		msg, err := p.open(in, e)
 		if err != nil {
 			p.srv.log.Debug("peer message not decrypted", "error", err)
+			return nil
 		}
-		return nil
+		return p.answerPeerLocked(e, in.device, msg)
 	}
 	chat := logKey(in.from, in.group, in.copyTo)
 	msg, err := p.open(in, e)

@@ -31,6 +31,10 @@ func (c *conn) handleMessage(n *stanza.Node) {
 			c.ackMessage(n, 404)
 			return
 		}
+		if !members.mayWrite(c.dev.phone.digits) {
+			c.ackMessage(n, 403)
+			return
+		}
 	} else {
 		if dest = c.srv.user(to); dest == nil {
 			c.ackMessage(n, 404)
@@ -118,7 +122,7 @@ func (c *conn) routeDirect(n *stanza.Node, dest *Phone) []handled {
 	}
 	deliver := func(jid types.JID, enc []stanza.Node) (handled, bool) {
 		p := c.srv.user(jid)
-		if p == nil || p != dest && p != c.dev.phone {
+		if p == nil || p != dest && p != c.dev.phone || p.blocks(c.dev.phone) {
 			return handled{}, false
 		}
 		if jid.Device != 0 {

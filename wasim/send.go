@@ -19,7 +19,7 @@ import (
 // ErrNotRegistered is returned when a message is for a number without a registered phone.
 var ErrNotRegistered = errors.New("wasim: the number isn't on this network")
 
-// Send sends a text to a number and returns the message's id once it is durable. The companions of
+// Send sends a text to a number, or to a group by its JID, and returns the message's id once it is durable. The companions of
 // both phones get it now, or at their next login.
 func (p *Phone) Send(ctx context.Context, to, text string) (string, error) {
 	if text == "" || len(text) > maxText {
@@ -28,8 +28,11 @@ func (p *Phone) Send(ctx context.Context, to, text string) (string, error) {
 	return p.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(text)})
 }
 
-// SendMessage sends any message to a number. See [Phone.Send].
+// SendMessage sends any message to a number or, by its JID, to a group. See [Phone.Send].
 func (p *Phone) SendMessage(ctx context.Context, to string, msg *waE2E.Message) (string, error) {
+	if jid, ok := parseGroup(to); ok {
+		return p.sendToGroup(ctx, jid, msg)
+	}
 	digits, err := parseNumber(to)
 	if err != nil {
 		return "", fmt.Errorf("wasim: %w", err)
@@ -50,6 +53,30 @@ func (p *Phone) SendMessage(ctx context.Context, to string, msg *waE2E.Message) 
 	return id, nil
 }
 
+func (p *Phone) sendToGroup(ctx context.Context, jid types.JID, msg *waE2E.Message) (string, error) {
+	g := p.srv.group(jid)
+	switch {
+	case g == nil:
+		return "", ErrNoGroup
+	case !g.has(p.digits):
+		return "", ErrNotMember
+	case !g.mayWrite(p.digits):
+		return "", ErrNotAdmin
+	case p.unregistered():
+		return "", ErrNotRegistered
+	}
+	var e effects
+	var id string
+	err := p.update(ctx, &e, func() (err error) {
+		id, err = p.sendGroupLocked(&e, g, msg, 0)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("wasim: send: %w", err)
+	}
+	return id, nil
+}
+
 // sentMessage is kept so that a companion that can't decrypt may ask for it again.
 type sentMessage struct {
 	Seq   uint64    `json:"seq"`
@@ -57,6 +84,7 @@ type sentMessage struct {
 	To    string    `json:"to,omitempty"` // digits of the recipient
 	Group string    `json:"group,omitempty"`
 	Plain []byte    `json:"plain"`
+	Peer  bool      `json:"peer,omitempty"` // for one companion, and not shown
 	At    time.Time `json:"at"`
 }
 
@@ -73,7 +101,11 @@ func (p *Phone) sendLocked(e *effects, to *Phone, group types.JID, msg *waE2E.Me
 	if err = p.rememberLocked(&m, &e.batch); err != nil {
 		return "", err
 	}
+	blocked := to.blocks(p)
 	for _, d := range p.srv.companions(to) {
+		if blocked {
+			break
+		}
 		if err = p.deliverLocked(e, d, to, m, msg, step, 0); err != nil {
 			return "", err
 		}
@@ -84,9 +116,11 @@ func (p *Phone) sendLocked(e *effects, to *Phone, group types.JID, msg *waE2E.Me
 				return "", err
 			}
 		}
-		e.local = append(e.local, localCopy{to, incoming{
-			from: p, id: m.ID, plain: proto.CloneOf(msg), at: m.At, addr: to.LID(),
-		}})
+		if !blocked {
+			e.local = append(e.local, localCopy{to, incoming{
+				from: p, id: m.ID, plain: proto.CloneOf(msg), at: m.At, addr: to.LID(),
+			}})
+		}
 	}
 	return m.ID, nil
 }
@@ -203,9 +237,15 @@ func (p *Phone) repeatLocked(e *effects, d *companion, id string, count int, rec
 	if err = p.startSession(&e.batch, d, rec, oneTime); err != nil {
 		return err
 	}
+	if m.Peer {
+		return p.deliverPeerLocked(e, d, *m, count)
+	}
 	msg := new(waE2E.Message)
 	if err = proto.Unmarshal(m.Plain, msg); err != nil {
 		return fmt.Errorf("unmarshal sent message: %w", err)
+	}
+	if m.Group != "" {
+		return p.repeatGroupLocked(e, d, *m, msg, count)
 	}
 	to, ok := p.srv.Phone(m.To)
 	if !ok {

@@ -31,18 +31,21 @@ type Server struct {
 	blobs     blobStore
 	lock      *flock.Flock // of the folder; nil in memory
 	latency   time.Duration
+	control   bool // serve the control API too
 	faults    faultSet
 	counters  counters
 	unhandled unhandledLog
 	trace     atomic.Pointer[func(TraceEvent)]
 
-	listener net.Listener
-	http     *http.Server
-	ctx      context.Context // ends when the server closes
-	cancel   context.CancelFunc
-	closing  sync.Once
-	closeErr error
-	tasks    taskGroup
+	listener     net.Listener
+	secure       net.Listener // nil without TLS
+	tlsAuthority []byte       // PEM; nil without TLS
+	http         *http.Server
+	ctx          context.Context // ends when the server closes
+	cancel       context.CancelFunc
+	closing      sync.Once
+	closeErr     error
+	tasks        taskGroup
 
 	mu     sync.RWMutex // guards the maps and every Phone's companions
 	phones map[string]*Phone
@@ -50,6 +53,8 @@ type Server struct {
 	conns  map[*conn]struct{}
 	refs   map[string]*conn // QR reference → connection that shows it
 	groups map[string]*group
+
+	groupMu sync.Mutex // one change of a group at a time; locked before everything else
 }
 
 type counters struct {
@@ -62,9 +67,14 @@ var processSeed = sync.OnceValue(noise.NewSeed)
 // Start opens the network and returns once clients can connect. ctx bounds the start alone; the server
 // runs until [Server.Close] is called.
 func Start(ctx context.Context, opts Options) (_ *Server, err error) {
-	addr, err := opts.listenAddr()
+	addr, err := loopbackAddr(opts.Listen)
 	if err != nil {
 		return nil, err
+	}
+	if opts.TLSListen != "" {
+		if opts.TLSListen, err = loopbackAddr(opts.TLSListen); err != nil {
+			return nil, err
+		}
 	}
 	if opts.Latency < 0 {
 		return nil, errors.New("wasim: latency can't be negative")
@@ -73,6 +83,7 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 	s := &Server{
 		log:     opts.Logger,
 		latency: opts.Latency,
+		control: opts.Control,
 		phones:  map[string]*Phone{},
 		lids:    map[string]*Phone{},
 		conns:   map[*conn]struct{}{},
@@ -98,6 +109,9 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 	if s.listener, err = lc.Listen(ctx, "tcp", addr); err != nil {
 		return nil, fmt.Errorf("wasim: %w", err)
 	}
+	if err = s.listenTLS(ctx, opts.TLSListen); err != nil {
+		return nil, errors.Join(err, s.listener.Close())
+	}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -105,11 +119,16 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	s.tasks.spawn(func() {
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("http server stopped", "error", err)
+	for _, l := range []net.Listener{s.listener, s.secure} {
+		if l == nil {
+			continue
 		}
-	})
+		s.tasks.spawn(func() {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				s.log.Error("http server stopped", "error", err)
+			}
+		})
+	}
 	s.log.Info("whatsapp emulator started", "addr", s.Addr())
 	return s, nil
 }
@@ -246,6 +265,9 @@ func (s *Server) Stats() Stats {
 		Unhandled:   s.unhandled.count(),
 	}
 }
+
+// now is the network's time.
+func (s *Server) now() time.Time { return time.Now() }
 
 // after runs fn once d has passed, at once in the calling goroutine when d is zero, and not at all
 // once the server closes.

@@ -53,6 +53,14 @@ func (s *Server) load(ctx context.Context) error {
 			p.sentSeq = m.Seq
 			return nil
 		}},
+		{bucketPast, func(p *Phone, _ string, value []byte) error {
+			var r pastRecord
+			if err := json.Unmarshal(value, &r); err != nil {
+				return err
+			}
+			p.past = append(p.past, r)
+			return nil
+		}},
 		{bucketAppState, func(p *Phone, rest string, value []byte) error { return p.loadPatch(rest, value) }},
 	}
 	if err := s.store.Load(ctx, bucketPhone, s.loadPhone); err != nil {
@@ -86,7 +94,10 @@ func (s *Server) loadPhone(digits string, value []byte) error {
 		return errors.New("malformed keys")
 	}
 	p := newPhone(s, digits)
-	p.opts, p.registration, p.lastDevice = r.Options, r.Registration, r.LastDevice
+	p.registration, p.lastDevice = r.Registration, r.LastDevice
+	p.setOptions(r.Options)
+	p.syncKey, p.picture = r.SyncKey, r.Picture
+	p.blocked.Store(&r.Blocked)
 	p.keys = keys.NewKeyPairFromPrivateKey([32]byte(r.Identity))
 	signature := [64]byte(r.SignedSig)
 	p.signed = &keys.PreKey{

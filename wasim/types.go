@@ -21,6 +21,8 @@ type PhoneOptions struct {
 	NoDeliver bool
 	// NoRead keeps the phone from sending read receipts.
 	NoRead bool
+	// History says how the phone passes its history on to a client that is linked to it.
+	History HistoryMode
 	// AddressByNumber makes messages of this phone come from its number (…@s.whatsapp.net)
 	// rather than from its hidden id (…@lid), as accounts not yet migrated do.
 	AddressByNumber bool
@@ -73,10 +75,10 @@ type Received struct {
 
 // Receipt is what a companion told a phone about one of the phone's messages.
 type Receipt struct {
-	MessageID string
-	From      string // number of the account that sent the receipt, with "+"
-	Type      string // "" delivered, "inactive", "read", "played", "retry", …
-	Timestamp time.Time
+	MessageID string    `json:"message_id"`
+	From      string    `json:"from"` // number of the account that sent the receipt, with "+"
+	Type      string    `json:"type"` // "" delivered, "inactive", "read", "played", "retry", …
+	Timestamp time.Time `json:"timestamp"`
 }
 
 // Companion is a linked device of a phone: one paired client.

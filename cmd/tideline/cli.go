@@ -8,6 +8,7 @@ type cli struct {
 	config.Common
 
 	Serve serveCmd `cmd:"" help:"Run the server."`
+	Wasim wasimCmd `cmd:"" help:"Run an emulated WhatsApp network for other clients."`
 
 	Account   accountCmd   `cmd:"" help:"Pair, list, log out and remove WhatsApp accounts."`
 	Token     tokenCmd     `cmd:"" help:"Create, list and revoke API tokens."`

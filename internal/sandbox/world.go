@@ -35,7 +35,10 @@ type World struct{ network *wasim.Server }
 // Open starts the network, which keeps everything in the folder dir, and adds
 // the phones that aren't there yet. Close stops it.
 func Open(ctx context.Context, dir string, log *slog.Logger) (*World, error) {
-	network, err := wasim.Start(context.WithoutCancel(ctx), wasim.Options{Dir: dir, Logger: log})
+	network, err := wasim.Start(context.WithoutCancel(ctx), wasim.Options{
+		Dir: dir, Logger: log,
+		TLSListen: "127.0.0.1:0", // for other clients than ours, whom GET /sandbox/network tells where it is
+	})
 	if err != nil {
 		return nil, fmt.Errorf("start the sandbox's network: %w", err)
 	}

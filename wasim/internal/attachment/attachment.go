@@ -23,6 +23,7 @@ const (
 	Video    = "WhatsApp Video Keys"
 	Audio    = "WhatsApp Audio Keys"
 	Document = "WhatsApp Document Keys"
+	History  = "WhatsApp History Keys"
 )
 
 // Errors of Open.
