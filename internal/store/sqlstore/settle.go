@@ -38,6 +38,15 @@ type queuedMessage struct {
 	accountID   int64
 	whatsAppID  string
 	chargeID    int64
+	chatID      int64
+	acceptedAt  int64 // Unix milliseconds
+}
+
+// queuedColumns are those of messages m and outbox o that fields takes.
+const queuedColumns = `o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id, m.chat_id, m.accepted_at`
+
+func (q *queuedMessage) fields() []any {
+	return []any{&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID}, &q.chatID, &q.acceptedAt}
 }
 
 // ending is how a message leaves the outbox.
@@ -110,10 +119,10 @@ func (s *Store) settleAll(ctx context.Context, t *tx, jobs []*job) error {
 }
 
 var (
-	selectQueued = newMulti(`SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id FROM (VALUES `,
+	selectQueued = newMulti(`SELECT `+queuedColumns+` FROM (VALUES `,
 		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
 		WHERE o.message_id = v.column1 ORDER BY o.message_id`, "BIGINT")
-	lockQueued = newMulti(`SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id FROM (VALUES `,
+	lockQueued = newMulti(`SELECT `+queuedColumns+` FROM (VALUES `,
 		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
 		WHERE o.message_id = v.column1 ORDER BY o.message_id FOR UPDATE OF o`, "BIGINT")
 )
@@ -132,7 +141,7 @@ func (t *tx) queuedMessages(ctx context.Context, ids []int64) (map[int64]queuedM
 	found := make(map[int64]queuedMessage, len(ids))
 	err := t.eachAll(ctx, m, args, func(r *sql.Rows) error {
 		var q queuedMessage
-		err := r.Scan(&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID})
+		err := r.Scan(q.fields()...)
 		found[q.id] = q
 		return err
 	})
@@ -183,6 +192,7 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 	}
 	var gone, history, keys []any
 	var refunds []ending
+	latest := make(latestMessages)
 	for _, e := range endings {
 		gone = append(gone, e.m.id)
 		changes := []tideline.StatusChange{{Status: e.status, At: e.at, Reason: e.reason}}
@@ -198,13 +208,16 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 			refunds = append(refunds, e)
 		}
 		var sentAt any
+		at := e.m.acceptedAt
 		if changes[0].Status == tideline.StatusSent {
-			sentAt = changes[0].At.UnixMilli()
+			at = changes[0].At.UnixMilli()
+			sentAt = at
 		}
-		if _, err := t.exec(ctx, `UPDATE messages SET status = $1, reason = $2, sent_at = $3 WHERE id = $4`,
-			string(last.Status), string(last.Reason), sentAt, e.m.id); err != nil {
+		if _, err := t.exec(ctx, `UPDATE messages SET status = $1, reason = $2, sent_at = $3, at = $4 WHERE id = $5`,
+			string(last.Status), string(last.Reason), sentAt, at, e.m.id); err != nil {
 			return err
 		}
+		latest.note(e.m.chatID, e.m.id, at)
 	}
 	if err := t.execAll(ctx, insertStatus, history); err != nil {
 		return err
@@ -218,7 +231,10 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 	if err := t.refund(ctx, bs, refunds); err != nil {
 		return err
 	}
-	return t.save(ctx, bs)
+	if err := t.save(ctx, bs); err != nil {
+		return err
+	}
+	return t.saveLatest(ctx, latest)
 }
 
 var selectCharges = newMulti(`SELECT l.id, l.at, l.message_id, l.period_credits, l.extra_credits, l.unmetered FROM (VALUES `,
