@@ -96,6 +96,7 @@ type Download struct {
 	MessageID   int64
 	WorkspaceID int64
 	AccountID   int64
+	DeviceJID   string // of the account; "" when it is logged out or removed
 	Kind        tideline.Kind
 	Name        string
 	MIMEType    string

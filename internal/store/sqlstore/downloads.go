@@ -12,11 +12,13 @@ import (
 // DueDownloads implements store.Downloads.
 func (s *Store) DueDownloads(ctx context.Context, now time.Time, limit int) ([]store.Download, error) {
 	var due []store.Download
-	err := s.reader().each(ctx, `SELECT d.message_id, d.workspace_id, d.account_id, m.kind, d.name, d.mime_type, d.size, d.ref, d.attempts, m.sent_at
-		FROM downloads d JOIN messages m ON m.id = d.message_id WHERE d.due_at <= $1 ORDER BY d.due_at, d.message_id LIMIT $2`,
+	err := s.reader().each(ctx, `SELECT d.message_id, d.workspace_id, d.account_id,
+		CASE WHEN a.removed_at IS NULL THEN a.device_jid ELSE '' END, m.kind, d.name, d.mime_type, d.size, d.ref, d.attempts, m.sent_at
+		FROM downloads d JOIN messages m ON m.id = d.message_id
+		JOIN accounts a ON a.id = d.account_id AND a.workspace_id = d.workspace_id WHERE d.due_at <= $1 ORDER BY d.due_at, d.message_id LIMIT $2`,
 		[]any{now.UnixMilli(), limit}, func(r *sql.Rows) error {
 			var d store.Download
-			err := r.Scan(&d.MessageID, &d.WorkspaceID, &d.AccountID, &d.Kind, &d.Name, &d.MIMEType, &d.Size, &d.Ref, &d.Attempts, millis{&d.SentAt})
+			err := r.Scan(&d.MessageID, &d.WorkspaceID, &d.AccountID, &d.DeviceJID, &d.Kind, &d.Name, &d.MIMEType, &d.Size, &d.Ref, &d.Attempts, millis{&d.SentAt})
 			due = append(due, d)
 			return err
 		})

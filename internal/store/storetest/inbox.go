@@ -345,7 +345,7 @@ var inboxTests = map[string]func(*testing.T, *world){
 		same(t, "data", w.view(got.UID).Message.Data, map[string]string{"attachment": "downloading"})
 		due, err := w.store.DueDownloads(w.ctx(), w.now.Add(time.Minute), 10)
 		w.must(err)
-		same(t, "due", due, []store.Download{{MessageID: got.MessageID, WorkspaceID: w.ws.ID, AccountID: w.acc.ID, Kind: tideline.KindImage,
+		same(t, "due", due, []store.Download{{MessageID: got.MessageID, WorkspaceID: w.ws.ID, AccountID: w.acc.ID, DeviceJID: w.acc.DeviceJID, Kind: tideline.KindImage,
 			Name: "a.jpg", MIMEType: "image/jpeg", Size: 12, Ref: []byte{1, 2}, SentAt: w.now}})
 		w.must(w.store.PostponeDownload(w.ctx(), w.ws.ID, got.MessageID, w.now.Add(time.Hour), "offline"))
 		due, err = w.store.DueDownloads(w.ctx(), w.now.Add(time.Minute), 10)
