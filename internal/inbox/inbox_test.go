@@ -12,16 +12,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/inbox"
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 var errAway = errors.New("storage is away")
 
