@@ -17,6 +17,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
+	"github.com/tidelinehq/tideline/internal/inbox"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
@@ -52,6 +53,7 @@ type server struct {
 	world    *sandbox.World // nil in production
 	meow     *meow.Connector
 	outbox   *outbox.Service
+	inbox    *inbox.Service
 	accounts *account.Service
 	meter    *httpapi.Meter
 	socket   *operator.Socket
@@ -170,7 +172,10 @@ func (s *server) openServices(ctx context.Context) error {
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
-	s.accounts = account.New(account.Deps{Store: s.store, Connector: s.meow, Waker: s.outbox, Logger: s.log}, account.Config{})
+	s.inbox = inbox.New(inbox.Deps{Store: s.store, Fetcher: s.meow, Files: s.files.Service, Logger: s.log}, inbox.Config{})
+	s.accounts = account.New(account.Deps{
+		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Logger: s.log,
+	}, account.Config{})
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
 		Accounts: s.store.AllAccounts,
@@ -220,6 +225,7 @@ func (s *server) openAPI(context.Context) (err error) {
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -113,6 +114,28 @@ func (s *Service) Receipts(ctx context.Context, device string, ids []string, sta
 	}
 	return s.deps.Store.ApplyReceipts(ctx, receipts(e.id, ids, status, at))
 }
+
+// Message implements whatsapp.Handler. While a device is being paired its account
+// may not be stored yet: then the message has to come again. Of a device without
+// an account nobody wants to know.
+func (s *Service) Message(ctx context.Context, device string, m whatsapp.Inbound) error {
+	s.mu.Lock()
+	e, pairing := s.byDevice[device], len(s.pairing) > 0
+	s.mu.Unlock()
+	switch {
+	case e == nil && pairing:
+		return errNotStored
+	case e == nil || s.deps.Inbox == nil:
+		return nil
+	}
+	err := s.deps.Inbox.Receive(ctx, e.workspaceID, e.id, m)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return nil // the account was removed
+	}
+	return err
+}
+
+var errNotStored = errors.New("the account is being paired and not stored yet")
 
 // Name implements whatsapp.Handler.
 func (s *Service) Name(ctx context.Context, device, name string) {

@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -76,6 +77,10 @@ func (c *connector) Connect(_ context.Context, device string) error {
 }
 
 func (c *connector) Disconnect(string) {}
+
+func (c *connector) React(context.Context, whatsapp.Reaction) error { return nil }
+
+func (c *connector) Fetch(context.Context, string, []byte, int64, io.Writer) error { return nil }
 
 func (c *connector) Logout(_ context.Context, device string) error {
 	c.mu.Lock()

@@ -29,11 +29,19 @@ type Waker interface {
 	Wake(accountID int64)
 }
 
+// Inbox takes what comes in for an account.
+type Inbox interface {
+	// Receive stores it; nil means that it is durable. not_found when the account is
+	// gone.
+	Receive(ctx context.Context, workspaceID, accountID int64, m whatsapp.Inbound) error
+}
+
 // Deps are the rooms that the service works with.
 type Deps struct {
 	Store     Storage
 	Connector whatsapp.Connector
 	Waker     Waker        // nil: nobody is told
+	Inbox     Inbox        // nil: what comes in is dropped
 	Logger    *slog.Logger // nil: silent
 }
 

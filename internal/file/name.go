@@ -79,10 +79,7 @@ func cleanName(name, mimeType string) string {
 	// A leading dot hides a file, trailing dots and spaces vanish on Windows.
 	name = strings.TrimRight(strings.TrimLeft(name, " ."), " .")
 	if name == "" {
-		name = "file"
-		if t := mimetype.Lookup(mimeType); t != nil {
-			name += t.Extension()
-		}
+		name = "file" + extension(mimeType)
 	}
 	if utf8.RuneCountInString(name) > MaxName {
 		runes := []rune(name)
@@ -93,4 +90,15 @@ func cleanName(name, mimeType string) string {
 		name = string(runes[:MaxName-len(ext)]) + string(ext)
 	}
 	return name
+}
+
+// extension is what names of files of a type end with; "" when that is not known.
+func extension(mimeType string) string {
+	if t, _, err := mime.ParseMediaType(mimeType); err == nil {
+		mimeType = t
+	}
+	if t := mimetype.Lookup(mimeType); t != nil {
+		return t.Extension()
+	}
+	return ""
 }

@@ -84,6 +84,9 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 		To:        a.out.Chat.JID,
 		Text:      a.out.Message.Text,
 	}
+	if q := a.out.Quote; q != nil {
+		m.Quote = &whatsapp.Quote{MessageID: q.WhatsAppID, FromMe: q.FromMe, Sender: q.Sender, Text: q.Text}
+	}
 	if m.DeviceJID == "" {
 		return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: whatsapp.ErrNoSession}
 	}

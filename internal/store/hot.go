@@ -32,7 +32,8 @@ type NewMessage struct {
 	UID        string // UUIDv7, drawn by the caller
 	WhatsAppID string // drawn by the caller; every attempt to send uses it
 	Text       string
-	FileID     int64 // 0 = none; must belong to the workspace
+	FileID     int64  // 0 = none; must belong to the workspace
+	ReplyTo    string // WhatsApp id of the message of the same chat that it answers; "" = none
 	Origin     tideline.Origin
 	Credits    tideline.Credits
 	Gap        time.Duration // the pause to keep before this message, drawn by the caller
@@ -167,6 +168,9 @@ type Outgoing struct {
 	Account tideline.Account
 	File    *tideline.File // nil = text only
 	Gap     time.Duration  // the pause to keep before it, as stored now
+	// Quote is the message that it answers, as far as it is known: its WhatsApp id,
+	// FromMe, Sender and Text are set. nil = none.
+	Quote *tideline.Message
 }
 
 // Outbox reads the queue. It serves the server itself and spans workspaces.

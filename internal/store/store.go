@@ -12,6 +12,8 @@ type Store interface {
 	Acceptor
 	Replayer
 	Settler
+	Receiver
+	Downloads
 	Outbox
 	Directory
 	Workspaces
@@ -117,12 +119,20 @@ type Accounts interface {
 	RemoveAccount(ctx context.Context, workspaceID, accountID int64, at time.Time) error
 }
 
-// Chats reads chats.
+// Chats reads chats. The id of a chat that another one took over names that one.
 type Chats interface {
 	// Chat: not_found.
 	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
 	// ChatLabels gives the names of a chat's labels in alphabetical order.
 	ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error)
+	// ChatView: not_found.
+	ChatView(ctx context.Context, workspaceID, chatID int64) (ChatView, error)
+	// ListChats lists chats by the time of their last message, the latest first,
+	// then by name, and says whether there are more after the page.
+	ListChats(ctx context.Context, workspaceID int64, f ChatFilter, p Page) ([]ChatView, bool, error)
+	// RenameChat gives a chat another name, numbered like a new chat's when it is
+	// taken, unless the chat has a name that somebody chose. not_found.
+	RenameChat(ctx context.Context, workspaceID, chatID int64, name string) error
 }
 
 // MessageView is a message with what is needed to show it.
@@ -132,7 +142,10 @@ type MessageView struct {
 	Account    tideline.Account
 	File       *tideline.File
 	MemberName string
-	History    []tideline.StatusChange // oldest first; waiting in the outbox is no change, it began at Message.AcceptedAt
+	History    []tideline.StatusChange // oldest first; waiting in the outbox is no change, it began at Message.AcceptedAt; not read by ChatMessages
+
+	ReplyToUID string              // of the message that this one answers; "" = none, or not here
+	Reactions  []tideline.Reaction // the oldest first
 }
 
 // Place is where a queued message stands.
@@ -146,6 +159,14 @@ type Place struct {
 type Messages interface {
 	// MessageByUID: not_found.
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (MessageView, error)
+	// ChatMessages lists a chat's messages by their time, the latest first unless
+	// f says otherwise, and says whether there are more after the page. Messages in
+	// the queue have the time at which they were accepted. Errors: not_found (the
+	// chat, or a message that f names).
+	ChatMessages(ctx context.Context, workspaceID, chatID int64, f MessageFilter, p Page) ([]MessageView, bool, error)
+	// PutReaction notes the reaction of the account itself to a message, which
+	// WhatsApp has taken: not_found.
+	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
 	// PlaceOf says where a message stands in its lane: not_found when it is not queued.
 	PlaceOf(ctx context.Context, workspaceID, messageID int64) (Place, error)
 	// QueueLength counts the workspace's queued messages.
@@ -198,6 +219,7 @@ type Settings interface {
 	// Secret gives the value under name, making it with size random bytes the
 	// first time; concurrent first calls, also of several processes, agree.
 	Secret(ctx context.Context, name string, size int) ([]byte, error)
-	// Prune deletes what has a limited life and is over at now: idempotency keys.
+	// Prune deletes what has a limited life and is over at now: idempotency
+	// keys, receipts and changes whose messages never came.
 	Prune(ctx context.Context, now time.Time) error
 }

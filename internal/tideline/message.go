@@ -26,10 +26,16 @@ type Chat struct {
 	ID          int64
 	WorkspaceID int64
 	AccountID   int64
-	JID         JID
-	Phone       Phone  // "" for groups
+	JID         JID    // where to write to: by phone number when that is known, else by hidden id; or a group's
+	LID         JID    // the contact's hidden id; "" while unknown, and for groups
+	Phone       Phone  // "" for groups, and while it is not known
 	Name        string // unique in the workspace
+	Closed      bool
+	Unread      int // messages received since somebody of the team read or answered
 	CreatedAt   time.Time
+
+	LastMessageID int64     // the latest one that was sent, failed or was received; 0 = none
+	LastMessageAt time.Time // zero = none
 }
 
 // Message is one thing said in a chat.
@@ -42,15 +48,24 @@ type Message struct {
 	MemberID    int64 // who sent it through Tideline; 0 when nobody of the team did
 	WhatsAppID  string
 	FromMe      bool
+	Kind        Kind
+	Sender      Peer   // who wrote it; zero when FromMe
 	Text        string // "" when it is only an attachment
-	FileID      int64  // 0 when there is no attachment
+	ReplyTo     string // WhatsApp id of the message of the same chat that it answers; "" = none
+	Data        map[string]string
+	FileID      int64 // 0 when there is no attachment
 	Origin      Origin
 	Status      Status
 	Reason      Reason // only when failed
 	Credits     Credits
 	AcceptedAt  time.Time // when Tideline stored it
 	SentAt      time.Time // WhatsApp's time; zero until sent
+	EditedAt    time.Time // when its text was last changed; zero = never
+	DeletedAt   time.Time // when it was taken back, and with it its text and file; zero = never
 }
+
+// Type is the word by which the API tells kinds of messages apart.
+func (m *Message) Type() MessageType { return m.Kind.Type() }
 
 // StatusChange is one line of a message's append-only history. A status
 // appears at most once.

@@ -48,6 +48,18 @@ type Connector interface {
 	// failure the error is a *SendError. ctx bounds the attempt.
 	Send(ctx context.Context, m Outgoing) (Sent, error)
 
+	// React gives a message an emoji, or takes it back when the emoji is "". It
+	// returns when WhatsApp's server acknowledged it; doing it again is safe. On
+	// failure the error is a *SendError.
+	React(ctx context.Context, r Reaction) error
+
+	// Fetch writes the bytes of a received message's attachment to w, checked
+	// against their hash. It stops with ErrMediaTooLarge after limit bytes. On
+	// failure what was written means nothing. ErrMediaGone, ErrMediaBroken and
+	// ErrMediaTooLarge are final; after other errors a later attempt may succeed, and
+	// with ErrOffline nothing was tried.
+	Fetch(ctx context.Context, device string, ref []byte, limit int64, w io.Writer) error
+
 	// Devices lists the device JIDs that the connector has sessions for.
 	Devices(ctx context.Context) ([]string, error)
 
@@ -95,6 +107,25 @@ type Outgoing struct {
 	To        tideline.JID
 	Text      string
 	File      *Attachment
+	Quote     *Quote // the message that this one answers; nil = none
+}
+
+// Quote is an earlier message of the same chat.
+type Quote struct {
+	MessageID string
+	FromMe    bool
+	Sender    tideline.Peer // who wrote it, when not FromMe
+	Text      string        // shown above the answer; may be shortened
+}
+
+// Reaction is an emoji to be given to a message.
+type Reaction struct {
+	DeviceJID string
+	Chat      tideline.JID
+	MessageID string        // of the message that gets it
+	FromMe    bool          // the message was the account's own
+	Sender    tideline.Peer // who wrote the message, when not FromMe
+	Emoji     string        // "" takes it back
 }
 
 // Attachment is a file to send. Its WhatsApp kind (image, video, audio,
@@ -154,6 +185,11 @@ type Handler interface {
 	// when it returns nil; otherwise WhatsApp sends the receipt again after the
 	// next connection.
 	Receipts(ctx context.Context, device string, ids []string, status tideline.Status, at time.Time) error
+	// Message is told what others wrote, and what the account's owner wrote on the
+	// phone. WhatsApp is answered only when it returns nil, so that must mean that
+	// the message is durable; otherwise WhatsApp sends it again after the next
+	// connection. A message may come more than once.
+	Message(ctx context.Context, device string, m Inbound) error
 	// State is told of every change of an account's connection.
 	State(ctx context.Context, s StateEvent)
 	// Name is told the account's push name.
@@ -166,4 +202,72 @@ type StateEvent struct {
 	State     tideline.AccountState
 	Reason    string    // for people
 	At        time.Time //
+}
+
+// ErrOffline says that the account has no connection.
+var ErrOffline = errors.New("the account is not connected")
+
+// Errors of Connector.Fetch after which another attempt is of no use.
+var (
+	ErrMediaGone     = errors.New("WhatsApp doesn't have the file any more")
+	ErrMediaBroken   = errors.New("the file is not what was sent")
+	ErrMediaTooLarge = errors.New("the file is larger than allowed")
+)
+
+// Inbound is something that came in a chat. Exactly one of Content, Reaction,
+// Edit, Delete and Call is set.
+type Inbound struct {
+	ID     string        // WhatsApp message id; a call's id for calls
+	Chat   tideline.Peer // the contact, also when the owner wrote, or the group
+	Sender tideline.Peer // who wrote; zero when FromMe
+	FromMe bool          // from the account itself, on the phone or another linked device
+	At     time.Time     // the server's time
+
+	Content  *Content
+	Reaction *Reacted
+	Edit     *Edited
+	Delete   *Deleted
+	Call     *Call
+}
+
+// Content is a new message.
+type Content struct {
+	Kind    tideline.Kind
+	Text    string            // what can be read: the text, the caption, or a description
+	ReplyTo string            // id of the message that this one answers; "" = none
+	Data    map[string]string // see tideline.DataLatitude and its neighbours; may be nil
+	Media   *Media            // nil = no attachment
+}
+
+// Media describes an attachment that can be fetched.
+type Media struct {
+	Name     string // as the sender has it; "" for most kinds
+	MIMEType string // as the sender says
+	Size     int64  // bytes, as the sender says
+	Ref      []byte // what Connector.Fetch needs; opaque
+}
+
+// Reacted is an emoji given to, or with "" taken back from, a message.
+type Reacted struct {
+	MessageID string // of the message that got it
+	Emoji     string
+	At        time.Time // by the clock of who reacted; a later one replaces an earlier one
+}
+
+// Edited is a new text for a message of the same sender.
+type Edited struct {
+	MessageID string
+	Text      string
+}
+
+// Deleted takes a message back.
+type Deleted struct {
+	MessageID string
+}
+
+// Call is a call that ended.
+type Call struct {
+	Status   tideline.Status // tideline.CallMissed, CallAnswered or CallRejected
+	Video    bool
+	Duration time.Duration // zero when there was no talk, or it is not known
 }

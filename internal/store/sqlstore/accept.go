@@ -47,10 +47,9 @@ type acceptance struct {
 // chat is a chat that a job of the batch needs, old or to be made.
 type chat struct {
 	id     int64
-	cached bool   // in the chat cache
-	made   bool   // not in the database yet
-	wanted *job   // of a made chat: who asked first, whose wish for its name counts
-	name   string // of a made chat
+	cached bool // in the chat cache
+	made   bool // not in the database yet
+	wanted *job // of a made chat: who asked first, whose wish for its name counts
 }
 
 // acceptAll decides on jobs in their order and writes the accepted ones, table
@@ -202,6 +201,14 @@ func (a *acceptance) write(ctx context.Context) error {
 	}
 	if err := t.attachLabels(ctx, a.queued); err != nil {
 		return err
+	}
+	for _, j := range a.queued {
+		// Few messages are answers, so the column is not one of every row's.
+		if reply := j.accept.Message.ReplyTo; reply != "" {
+			if _, err := t.exec(ctx, `UPDATE messages SET reply_to = $1 WHERE id = $2`, reply, j.accepted.MessageID); err != nil {
+				return err
+			}
+		}
 	}
 	if err := t.keepKeys(ctx, a.keys); err != nil {
 		return err

@@ -18,8 +18,9 @@ type chatKey struct {
 	jid       tideline.JID
 }
 
-// chatCache remembers the ids of chats that are committed. Chats are never
-// deleted, by any process, so an entry stays right for ever. When the young
+// chatCache remembers the ids of chats that are committed, except those that are
+// known by a hidden id only. Such a chat may be taken over by another one; the
+// others are never deleted, by any process, so an entry stays right for ever. When the young
 // generation is full it becomes the old one, and the old one is dropped.
 type chatCache struct {
 	mu         sync.Mutex

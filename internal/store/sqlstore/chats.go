@@ -7,16 +7,22 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-var selectChatIDs = newMulti(`SELECT c.id, c.account_id, c.jid FROM (VALUES `,
-	`) AS v CROSS JOIN chats c WHERE c.account_id = v.column1 AND c.jid = v.column2`, "BIGINT", "TEXT")
+var (
+	selectChatIDs = newMulti(`SELECT c.id, c.account_id, c.jid FROM (VALUES `,
+		`) AS v CROSS JOIN chats c WHERE c.account_id = v.column1 AND c.jid = v.column2`, "BIGINT", "TEXT")
+	// A chat that is named by a hidden id, also one whose number is known.
+	selectHiddenChatIDs = newMulti(`SELECT c.id, c.account_id, c.lid FROM (VALUES `,
+		`) AS v CROSS JOIN chats c WHERE c.account_id = v.column1 AND c.lid = v.column2 AND c.lid <> ''`, "BIGINT", "TEXT")
+)
 
 // findChats gives the chats that exist of those that jobs need.
 func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[chatKey]*chat, error) {
 	chats := make(map[chatKey]*chat, len(jobs))
-	var args []any
+	var args, hidden []any
 	for _, j := range jobs {
 		k := chatKey{j.accept.AccountID, j.accept.Chat.JID}
 		if _, ok := chats[k]; ok {
@@ -26,9 +32,13 @@ func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[
 			chats[k] = &chat{id: id, cached: true}
 			continue
 		}
+		if k.jid.IsLID() {
+			hidden = append(hidden, k.accountID, string(k.jid))
+			continue
+		}
 		args = append(args, k.accountID, string(k.jid))
 	}
-	err := t.eachAll(ctx, selectChatIDs, args, func(r *sql.Rows) error {
+	scan := func(r *sql.Rows) error {
 		var k chatKey
 		c := &chat{}
 		if err := r.Scan(&c.id, &k.accountID, &k.jid); err != nil {
@@ -36,11 +46,14 @@ func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[
 		}
 		chats[k] = c
 		return nil
-	})
-	return chats, err
+	}
+	if err := t.eachAll(ctx, selectHiddenChatIDs, hidden, scan); err != nil {
+		return nil, err
+	}
+	return chats, t.eachAll(ctx, selectChatIDs, args, scan)
 }
 
-var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, phone, name, created_at)`, "(?, ?, ?, ?, ?, ?, ?)", "")
+var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, lid, phone, name, created_at)`, "(?, ?, ?, ?, ?, ?, ?, ?)", "")
 
 // makeChats inserts the chats that are missing and tells the jobs their ids.
 func (a *acceptance) makeChats(ctx context.Context) error {
@@ -57,15 +70,23 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.t.nameChats(ctx, made); err != nil {
+	names := make([]*chatName, len(made))
+	for i, c := range made {
+		names[i] = &chatName{c.wanted.accept.WorkspaceID, wishedName(c.wanted.accept.Chat)}
+	}
+	if err := a.t.nameChats(ctx, names); err != nil {
 		return err
 	}
 	args := make([]any, 0, len(made)*insertChats.cols)
 	for i, c := range made {
 		in := c.wanted.accept
 		c.id = ids[i]
-		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), string(in.Chat.Phone),
-			c.name, in.Message.At.UnixMilli())
+		lid := ""
+		if in.Chat.JID.IsLID() {
+			lid = string(in.Chat.JID)
+		}
+		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), lid, string(in.Chat.Phone),
+			names[i].name, in.Message.At.UnixMilli())
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
 		return err
@@ -85,13 +106,14 @@ type chatName struct {
 var selectChatNames = newMulti(`SELECT c.workspace_id, c.name FROM (VALUES `,
 	`) AS v CROSS JOIN chats c WHERE c.workspace_id = v.column1 AND c.name = v.column2`, "BIGINT", "TEXT")
 
-// nameChats gives each new chat a name that no other chat of its workspace has.
-func (t *tx) nameChats(ctx context.Context, made []*chat) error {
-	args := make([]any, 0, 2*len(made))
-	for _, c := range made {
-		args = append(args, c.wanted.accept.WorkspaceID, wishedName(c))
+// nameChats changes each wish for a new chat's name into one that no other chat
+// of its workspace has.
+func (t *tx) nameChats(ctx context.Context, wishes []*chatName) error {
+	args := make([]any, 0, 2*len(wishes))
+	for _, w := range wishes {
+		args = append(args, w.workspaceID, w.name)
 	}
-	taken := make(map[chatName]bool, len(made))
+	taken := make(map[chatName]bool, len(wishes))
 	err := t.eachAll(ctx, selectChatNames, args, func(r *sql.Rows) error {
 		var n chatName
 		err := r.Scan(&n.workspaceID, &n.name)
@@ -101,22 +123,19 @@ func (t *tx) nameChats(ctx context.Context, made []*chat) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range made {
-		n := chatName{c.wanted.accept.WorkspaceID, wishedName(c)}
-		if taken[n] {
-			if n, err = t.numberedName(ctx, n, taken); err != nil {
+	for _, w := range wishes {
+		if taken[*w] {
+			if *w, err = t.numberedName(ctx, *w, taken); err != nil {
 				return err
 			}
 		}
-		taken[n] = true
-		c.name = n.name
+		taken[*w] = true
 	}
 	return nil
 }
 
-// wishedName is what c should be called.
-func wishedName(c *chat) string {
-	ref := c.wanted.accept.Chat
+// wishedName is what a new chat should be called.
+func wishedName(ref store.ChatRef) string {
 	switch {
 	case ref.Name != "":
 		return ref.Name
@@ -179,28 +198,37 @@ func numbered(name string, i int) string {
 	return name + suffix
 }
 
-const chatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.phone, c.name, c.created_at`
+const chatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.lid, c.phone, c.name, c.closed, c.unread, c.created_at,
+	c.last_message_id, c.last_at`
 
 func chatFields(c *tideline.Chat) []any {
-	return []any{&c.ID, &c.WorkspaceID, &c.AccountID, &c.JID, &c.Phone, &c.Name, millis{&c.CreatedAt}}
+	return []any{&c.ID, &c.WorkspaceID, &c.AccountID, &c.JID, &c.LID, &c.Phone, &c.Name, &c.Closed, &c.Unread, millis{&c.CreatedAt},
+		orZero{&c.LastMessageID}, laterMillis{&c.LastMessageAt}}
 }
 
 // Chat implements store.Chats.
 func (s *Store) Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error) {
-	var c tideline.Chat
-	err := s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.workspace_id = $1 AND c.id = $2`,
+	c, err := s.reader().chat(ctx, workspaceID, chatID)
+	return c, failed("chat", err)
+}
+
+// chat reads a chat, under its own id or one that it took over.
+func (t *tx) chat(ctx context.Context, workspaceID, chatID int64) (c tideline.Chat, err error) {
+	err = t.one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.workspace_id = $1 AND c.id =
+		coalesce((SELECT a.now_id FROM chat_aliases a WHERE a.workspace_id = $1 AND a.chat_id = $2), $2)`,
 		[]any{workspaceID, chatID}, chatFields(&c)...)
-	return c, failed("chat", missing(err, "chat"))
+	return c, missing(err, "chat")
 }
 
 // ChatLabels implements store.Chats.
 func (s *Store) ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error) {
-	if _, err := s.Chat(ctx, workspaceID, chatID); err != nil {
+	c, err := s.Chat(ctx, workspaceID, chatID)
+	if err != nil {
 		return nil, err
 	}
 	var names []string
-	err := s.reader().each(ctx, `SELECT l.name FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
-		WHERE cl.chat_id = $1 AND l.workspace_id = $2`, []any{chatID, workspaceID}, func(r *sql.Rows) error {
+	err = s.reader().each(ctx, `SELECT l.name FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
+		WHERE cl.chat_id = $1 AND l.workspace_id = $2`, []any{c.ID, workspaceID}, func(r *sql.Rows) error {
 		var name string
 		err := r.Scan(&name)
 		names = append(names, name)

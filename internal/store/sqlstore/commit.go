@@ -114,6 +114,7 @@ type batch struct {
 	accepts  []*job
 	settles  []*job
 	receipts []*job
+	receives []*job
 	writes   []*job
 
 	careful bool // isolate items with savepoints
@@ -130,6 +131,8 @@ func newBatch(s *Store, jobs []*job) *batch {
 			b.settles = append(b.settles, j)
 		case j.receipt != nil:
 			b.receipts = append(b.receipts, j)
+		case j.receive != nil:
+			b.receives = append(b.receives, j)
 		default:
 			b.writes = append(b.writes, j)
 		}
@@ -143,6 +146,10 @@ func newBatch(s *Store, jobs []*job) *batch {
 func (b *batch) run(ctx context.Context, t *tx) error {
 	err := b.set(ctx, t, b.accepts, func(jobs []*job) error { return b.s.acceptAll(ctx, t, jobs, b.verify) })
 	if err != nil {
+		return err
+	}
+	// Before settlements: it may lock balances, which come first in the lock order.
+	if err := b.set(ctx, t, b.receives, func(jobs []*job) error { return b.s.takeIn(ctx, t, jobs) }); err != nil {
 		return err
 	}
 	if err := b.set(ctx, t, b.settles, func(jobs []*job) error { return b.s.settleAll(ctx, t, jobs) }); err != nil {
@@ -190,7 +197,7 @@ func (b *batch) set(ctx context.Context, t *tx, jobs []*job, run func([]*job) er
 		return err
 	}
 	if len(jobs) == 1 {
-		jobs[0].err, jobs[0].accepted = err, store.Accepted{}
+		jobs[0].err, jobs[0].accepted, jobs[0].received = err, store.Accepted{}, store.Received{}
 		return nil
 	}
 	if err := b.set(ctx, t, jobs[:len(jobs)/2], run); err != nil {
@@ -210,7 +217,8 @@ func (b *batch) committed() {
 		}
 		in := j.accept
 		queued = append(queued, store.Queued{AccountID: in.AccountID, MessageID: j.accepted.MessageID, Gap: in.Message.Gap})
-		if j.fresh {
+		// A chat that is known by hidden id only may yet be taken over by another.
+		if j.fresh && !in.Chat.JID.IsLID() {
 			s.chats.add(chatKey{in.AccountID, in.Chat.JID}, j.accepted.ChatID)
 		}
 	}
@@ -226,7 +234,7 @@ func (b *batch) committed() {
 
 // fail gives every job the error that storage failed with.
 func (b *batch) fail(err error) {
-	for _, jobs := range [][]*job{b.accepts, b.settles, b.receipts, b.writes} {
+	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.writes} {
 		for _, j := range jobs {
 			j.err = err
 		}

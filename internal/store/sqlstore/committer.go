@@ -13,10 +13,12 @@ type job struct {
 	accept  *store.Acceptance
 	settle  *store.Settlement
 	receipt *store.Receipts
+	receive *store.Reception
 	write   func(ctx context.Context, t *tx) error
 
 	ctx      context.Context // of the caller; a job whose caller left is skipped
 	accepted store.Accepted  // outcome of accept
+	received store.Received  // outcome of receive
 	fresh    bool            // accepted in a chat that the chat cache does not have
 	err      error           // outcome of the others
 	done     chan struct{}   // closed when the outcome is set

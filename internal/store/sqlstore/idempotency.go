@@ -125,6 +125,10 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	return s.write(ctx, "prune", func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM early_receipts WHERE coalesce(delivered_at, read_at) < $1`,
 			now.Add(-earlyReceiptWindow).UnixMilli())
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `DELETE FROM amendments WHERE at < $1`, now.Add(-amendmentWindow).UnixMilli())
 		return err
 	})
 }

@@ -10,11 +10,13 @@ import (
 )
 
 const messageColumns = `m.id, m.uid, m.workspace_id, m.account_id, m.chat_id, m.member_id, m.whatsapp_id, m.from_me, m.text,
-	m.file_id, m.origin, m.status, m.reason, m.credits, m.accepted_at, m.sent_at`
+	m.file_id, m.origin, m.status, m.reason, m.credits, m.accepted_at, m.sent_at,
+	m.kind, m.sender_jid, m.sender_lid, m.sender_name, m.reply_to, m.data, m.edited_at, m.deleted_at`
 
 func messageFields(m *tideline.Message) []any {
 	return []any{&m.ID, &m.UID, &m.WorkspaceID, &m.AccountID, &m.ChatID, orZero{&m.MemberID}, &m.WhatsAppID, &m.FromMe, &m.Text,
-		orZero{&m.FileID}, &m.Origin, &m.Status, &m.Reason, &m.Credits, millis{&m.AcceptedAt}, millis{&m.SentAt}}
+		orZero{&m.FileID}, &m.Origin, &m.Status, &m.Reason, &m.Credits, millis{&m.AcceptedAt}, millis{&m.SentAt},
+		&m.Kind, &m.Sender.JID, &m.Sender.LID, &m.Sender.Name, &m.ReplyTo, dataText{&m.Data}, millis{&m.EditedAt}, millis{&m.DeletedAt}}
 }
 
 // MessageByUID implements store.Messages. It finds messages of removed
@@ -38,6 +40,9 @@ func (s *Store) MessageByUID(ctx context.Context, workspaceID int64, uid string)
 			return err
 		}
 		v.File, v.MemberName = file.orNil(), member.String
+		if err := t.decorate(ctx, workspaceID, v.Message.AccountID, v.Message.ChatID, []*store.MessageView{&v}); err != nil {
+			return err
+		}
 		return t.each(ctx, `SELECT status, at, reason FROM message_status WHERE message_id = $1`, []any{v.Message.ID},
 			func(r *sql.Rows) error {
 				var c tideline.StatusChange

@@ -81,7 +81,22 @@ func (s *Store) Outgoing(ctx context.Context, messageID int64) (store.Outgoing, 
 	}
 	out.File = file.orNil()
 	out.Gap = time.Duration(gap) * time.Millisecond
+	if out.Message.ReplyTo != "" {
+		if out.Quote, err = s.reader().quoted(ctx, &out.Message); err != nil {
+			return store.Outgoing{}, failed("outgoing", err)
+		}
+	}
 	return out, nil
+}
+
+// quoted reads the message that m answers; nil when it is not there.
+func (t *tx) quoted(ctx context.Context, m *tideline.Message) (*tideline.Message, error) {
+	found, err := t.findTargets(ctx, []targetKey{{m.AccountID, m.ChatID, m.ReplyTo}})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	q := found[targetKey{m.AccountID, m.ChatID, m.ReplyTo}]
+	return &tideline.Message{WhatsAppID: m.ReplyTo, FromMe: q.fromMe, Sender: q.sender, Text: q.text}, nil
 }
 
 // PlaceOf implements store.Messages. It reads the queue from its oldest message
@@ -134,11 +149,11 @@ func (s *Store) QueueLength(ctx context.Context, workspaceID int64) (int64, erro
 func (t *tx) failQueued(ctx context.Context, bs *balances, accountID int64, reason tideline.Reason, at time.Time) error {
 	var queued []queuedMessage
 	var keys []any
-	err := t.each(ctx, `SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id
+	err := t.each(ctx, `SELECT `+queuedColumns+`
 		FROM outbox o JOIN messages m ON m.id = o.message_id
 		WHERE o.account_id = $1 ORDER BY o.message_id`+t.forUpdate("o"), []any{accountID}, func(r *sql.Rows) error {
 		var q queuedMessage
-		err := r.Scan(&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID})
+		err := r.Scan(q.fields()...)
 		queued = append(queued, q)
 		keys = append(keys, q.accountID, q.whatsAppID)
 		return err

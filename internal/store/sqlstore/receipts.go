@@ -41,10 +41,10 @@ type sentMessage struct {
 var (
 	selectSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status FROM (VALUES `,
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
-		AND m.sent_at IS NOT NULL ORDER BY m.id`, "BIGINT", "TEXT")
+		AND m.from_me AND m.sent_at IS NOT NULL ORDER BY m.id`, "BIGINT", "TEXT")
 	lockSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status FROM (VALUES `,
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
-		AND m.sent_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m`, "BIGINT", "TEXT")
+		AND m.from_me AND m.sent_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m`, "BIGINT", "TEXT")
 )
 
 var updateStatus = newMulti(`UPDATE messages SET status = v.column2 FROM (VALUES `,

@@ -38,6 +38,15 @@ type queuedMessage struct {
 	accountID   int64
 	whatsAppID  string
 	chargeID    int64
+	chatID      int64
+	acceptedAt  int64 // Unix milliseconds
+}
+
+// queuedColumns are those of messages m and outbox o that fields takes.
+const queuedColumns = `o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id, m.chat_id, m.accepted_at`
+
+func (q *queuedMessage) fields() []any {
+	return []any{&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID}, &q.chatID, &q.acceptedAt}
 }
 
 // ending is how a message leaves the outbox.
@@ -110,10 +119,10 @@ func (s *Store) settleAll(ctx context.Context, t *tx, jobs []*job) error {
 }
 
 var (
-	selectQueued = newMulti(`SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id FROM (VALUES `,
+	selectQueued = newMulti(`SELECT `+queuedColumns+` FROM (VALUES `,
 		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
 		WHERE o.message_id = v.column1 ORDER BY o.message_id`, "BIGINT")
-	lockQueued = newMulti(`SELECT o.message_id, m.workspace_id, o.account_id, m.whatsapp_id, m.charge_id FROM (VALUES `,
+	lockQueued = newMulti(`SELECT `+queuedColumns+` FROM (VALUES `,
 		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
 		WHERE o.message_id = v.column1 ORDER BY o.message_id FOR UPDATE OF o`, "BIGINT")
 )
@@ -132,7 +141,7 @@ func (t *tx) queuedMessages(ctx context.Context, ids []int64) (map[int64]queuedM
 	found := make(map[int64]queuedMessage, len(ids))
 	err := t.eachAll(ctx, m, args, func(r *sql.Rows) error {
 		var q queuedMessage
-		err := r.Scan(&q.id, &q.workspaceID, &q.accountID, &q.whatsAppID, orZero{&q.chargeID})
+		err := r.Scan(q.fields()...)
 		found[q.id] = q
 		return err
 	})
@@ -170,8 +179,8 @@ func (t *tx) setLanes(ctx context.Context, lanes map[int64]time.Time) error {
 }
 
 var (
-	updateSettled = newMulti(`UPDATE messages SET status = v.column2, reason = v.column3, sent_at = v.column4 FROM (VALUES `,
-		`) AS v WHERE messages.id = v.column1`, "BIGINT", "TEXT", "TEXT", "BIGINT")
+	updateSettled = newMulti(`UPDATE messages SET status = v.column2, reason = v.column3, sent_at = v.column4, at = v.column5 FROM (VALUES `,
+		`) AS v WHERE messages.id = v.column1`, "BIGINT", "TEXT", "TEXT", "BIGINT", "BIGINT")
 	deleteQueued = newMulti(`DELETE FROM outbox WHERE message_id IN (VALUES `, `)`, "BIGINT")
 	insertStatus = newInsert(`message_status (message_id, status, at, reason)`, "(?, ?, ?, ?)", "")
 )
@@ -185,6 +194,7 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 	}
 	var settled, gone, history, keys []any
 	var refunds []ending
+	latest := make(latestMessages)
 	for _, e := range endings {
 		gone = append(gone, e.m.id)
 		changes := []tideline.StatusChange{{Status: e.status, At: e.at, Reason: e.reason}}
@@ -200,10 +210,13 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 			refunds = append(refunds, e)
 		}
 		var sentAt any
+		at := e.m.acceptedAt
 		if changes[0].Status == tideline.StatusSent {
-			sentAt = changes[0].At.UnixMilli()
+			at = changes[0].At.UnixMilli()
+			sentAt = at
 		}
-		settled = append(settled, e.m.id, string(last.Status), string(last.Reason), sentAt)
+		settled = append(settled, e.m.id, string(last.Status), string(last.Reason), sentAt, at)
+		latest.note(e.m.chatID, e.m.id, at)
 	}
 	if err := t.execAll(ctx, updateSettled, settled); err != nil {
 		return err
@@ -220,7 +233,10 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 	if err := t.refund(ctx, bs, refunds); err != nil {
 		return err
 	}
-	return t.save(ctx, bs)
+	if err := t.save(ctx, bs); err != nil {
+		return err
+	}
+	return t.saveLatest(ctx, latest)
 }
 
 var selectCharges = newMulti(`SELECT l.id, l.at, l.message_id, l.period_credits, l.extra_credits, l.unmetered FROM (VALUES `,

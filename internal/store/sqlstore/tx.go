@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -248,4 +249,40 @@ func (o orZero) Scan(src any) error {
 		return fmt.Errorf("an id is stored as %T", src)
 	}
 	return nil
+}
+
+// laterMillis reads a stored time where 0 means "never".
+type laterMillis struct{ t *time.Time }
+
+// Scan implements sql.Scanner.
+func (m laterMillis) Scan(src any) error {
+	if src == int64(0) {
+		src = nil
+	}
+	return millis(m).Scan(src)
+}
+
+// dataText reads what encodeData wrote.
+type dataText struct{ data *map[string]string }
+
+// Scan implements sql.Scanner.
+func (d dataText) Scan(src any) error {
+	*d.data = nil
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("a message's data is stored as %T", src)
+	}
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), d.data)
+}
+
+// encodeData gives the stored form of a message's data; "" for none.
+func encodeData(data map[string]string) (string, error) {
+	if len(data) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(data)
+	return string(text), err
 }

@@ -29,6 +29,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Chats":       chatTests,
 		"Settle":      settleTests,
 		"Receipts":    receiptTests,
+		"Inbox":       inboxTests,
+		"InboxLists":  inboxListTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
@@ -54,6 +56,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		testModel(t, create)
+	})
+	t.Run("InboxModel", func(t *testing.T) {
+		t.Parallel()
+		testInboxModel(t, create)
 	})
 }
 

@@ -20,8 +20,9 @@ type recorder struct {
 	changed  chan struct{}
 	states   []whatsapp.StateEvent
 	receipts []receipt
+	messages []whatsapp.Inbound
 	names    map[string]string
-	refuse   int // receipts still to be refused
+	refuse   int // receipts and messages still to be refused
 	refused  int
 }
 
@@ -65,6 +66,33 @@ func (r *recorder) Receipts(_ context.Context, device string, ids []string, stat
 		}
 	})
 	return err
+}
+
+func (r *recorder) Message(_ context.Context, _ string, m whatsapp.Inbound) (err error) {
+	r.note(func() {
+		if r.refuse > 0 {
+			r.refuse--
+			r.refused++
+			err = errStorage
+			return
+		}
+		r.messages = append(r.messages, m)
+	})
+	return err
+}
+
+// message waits for a message.
+func (r *recorder) message(ctx context.Context, match func(whatsapp.Inbound) bool) (found whatsapp.Inbound, err error) {
+	err = r.until(ctx, func() bool {
+		for _, m := range r.messages {
+			if match(m) {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found, err
 }
 
 // until waits for a condition, which is called with the lock held.

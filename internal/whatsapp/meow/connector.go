@@ -162,6 +162,11 @@ func (nobody) Receipts(context.Context, string, []string, tideline.Status, time.
 	return errors.New("nobody takes receipts")
 }
 
+// Message refuses it for the same reason.
+func (nobody) Message(context.Context, string, whatsapp.Inbound) error {
+	return errors.New("nobody takes messages")
+}
+
 // spawn runs fn in a goroutine that Close waits for; false when it is too late.
 func (c *Connector) spawn(fn func()) bool {
 	c.mu.Lock()
@@ -242,8 +247,10 @@ func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {
 	// Reconnecting is ours: staged, jittered and with a ceiling (see session.go).
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
-	// Receipts are acknowledged after the handler stored them.
+	// Receipts and messages are acknowledged after the handler stored them, and a
+	// message that it could not store is kept decrypted.
 	cli.SynchronousAck = true
+	cli.EnableDecryptedEventBuffer = true
 	// The answer to a phone that could not decrypt outlives a restart.
 	cli.UseRetryMessageStore = true
 	// History is not fetched; each blob would be downloaded, unpacked and held.

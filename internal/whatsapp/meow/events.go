@@ -49,8 +49,20 @@ func (s *session) handle(evt any) bool {
 	case *events.Receipt:
 		return s.receipt(e)
 	case *events.Message:
-		// Inbound messages are not stored yet; the library acknowledges them.
-		s.c.log.Debug("inbound message", "device", s.device, "id", e.Info.ID, "type", e.Info.Type)
+		return s.message(e)
+	case *events.UndecryptableMessage:
+		// The library asks the sender to encrypt it anew, and it comes again then.
+		s.c.log.Info("message can't be decrypted yet", "device", s.device, "id", e.Info.ID)
+	case *events.CallOffer:
+		s.rings(e.BasicCallMeta, e.Data, "")
+	case *events.CallOfferNotice:
+		s.rings(e.BasicCallMeta, e.Data, e.Media)
+	case *events.CallAccept:
+		s.talks(e.CallID, e.Timestamp)
+	case *events.CallReject:
+		s.refuses(e.CallID)
+	case *events.CallTerminate:
+		s.hungUp(e)
 	case *events.PushNameSetting:
 		s.named(e.Action.GetName())
 	case *events.AppStateSyncComplete:
@@ -161,16 +173,7 @@ func (s *session) receipt(e *events.Receipt) bool {
 		return true
 	}
 	s.c.log.Error("receipts not stored; whatsapp will repeat them", "session", s.label, "count", len(e.MessageIDs), "err", err)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed && s.resetAt == nil {
-		s.resetAt = time.AfterFunc(s.c.opts.RedeliverAfter, func() {
-			s.mu.Lock()
-			s.resetAt = nil
-			s.mu.Unlock()
-			s.c.spawn(s.line.cut)
-		})
-	}
+	s.repeatLater()
 	return false
 }
 

@@ -24,7 +24,7 @@ var errNoAck = errors.New("no acknowledgement in time")
 func (c *Connector) Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sent, error) {
 	s := c.lookup(m.DeviceJID)
 	if s == nil || !s.active() {
-		return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: errOffline}
+		return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: whatsapp.ErrOffline}
 	}
 	to, err := recipient(m.To)
 	if err != nil {
@@ -35,11 +35,37 @@ func (c *Connector) Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sen
 	case <-ctx.Done():
 		return whatsapp.Sent{}, &whatsapp.SendError{Err: fmt.Errorf("wait for the account's previous message: %w", ctx.Err())}
 	}
-	sent, err := s.send(ctx, to, m)
+	sent, err := s.send(ctx, to, m.MessageID, func(ctx context.Context) (*waE2E.Message, error) { return s.content(ctx, m) })
 	if err != nil {
 		return whatsapp.Sent{}, err
 	}
 	return sent, nil
+}
+
+// React implements whatsapp.Connector. A reaction is a message with an id of its
+// own; a phone keeps the last one of each person.
+func (c *Connector) React(ctx context.Context, r whatsapp.Reaction) error {
+	s := c.lookup(r.DeviceJID)
+	if s == nil || !s.active() {
+		return &whatsapp.SendError{Offline: true, Err: whatsapp.ErrOffline}
+	}
+	to, err := recipient(r.Chat)
+	var sender types.JID
+	if err == nil && !r.FromMe {
+		sender, err = recipient(r.Sender.Address())
+	}
+	if err != nil {
+		return &whatsapp.SendError{Reason: tideline.ReasonInvalidRecipient, Err: err}
+	}
+	select {
+	case s.slot <- struct{}{}:
+	case <-ctx.Done():
+		return &whatsapp.SendError{Err: fmt.Errorf("wait for the account's previous message: %w", ctx.Err())}
+	}
+	_, err = s.send(ctx, to, c.NewMessageID(), func(context.Context) (*waE2E.Message, error) {
+		return s.cli.BuildReaction(to, sender, r.MessageID, r.Emoji), nil
+	})
+	return err
 }
 
 // recipient reads whom a message is for.
@@ -57,7 +83,7 @@ func recipient(jid tideline.JID) (types.JID, error) {
 
 // send makes one attempt. It owns the account's slot and gives it back when the
 // library is done, which can be later than it returns.
-func (s *session) send(ctx context.Context, to types.JID, m whatsapp.Outgoing) (whatsapp.Sent, error) {
+func (s *session) send(ctx context.Context, to types.JID, id string, build func(context.Context) (*waE2E.Message, error)) (whatsapp.Sent, error) {
 	handedOver := false
 	defer func() {
 		if !handedOver {
@@ -70,7 +96,7 @@ func (s *session) send(ctx context.Context, to types.JID, m whatsapp.Outgoing) (
 	if err != nil {
 		return whatsapp.Sent{}, err
 	}
-	msg, err := s.content(ctx, m)
+	msg, err := build(ctx)
 	if err != nil {
 		return whatsapp.Sent{}, err
 	}
@@ -83,7 +109,7 @@ func (s *session) send(ctx context.Context, to types.JID, m whatsapp.Outgoing) (
 	handedOver = s.c.spawn(func() {
 		defer func() { <-s.slot }()
 		defer cancel()
-		resp, err := s.cli.SendMessage(ctx, to, msg, whatsmeow.SendRequestExtra{ID: m.MessageID})
+		resp, err := s.cli.SendMessage(ctx, to, msg, whatsmeow.SendRequestExtra{ID: id})
 		if err != nil {
 			failure <- err
 			return
@@ -134,8 +160,12 @@ func (s *session) mustExist(ctx context.Context, to types.JID) error {
 
 // content builds the message, uploading its attachment first.
 func (s *session) content(ctx context.Context, m whatsapp.Outgoing) (*waE2E.Message, error) {
+	quote := s.quote(m.Quote)
 	if m.File == nil {
-		return &waE2E.Message{Conversation: &m.Text}, nil
+		if quote == nil {
+			return &waE2E.Message{Conversation: &m.Text}, nil
+		}
+		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: &m.Text, ContextInfo: quote}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.opts.UploadTimeout)
 	defer cancel()
@@ -143,5 +173,44 @@ func (s *session) content(ctx context.Context, m whatsapp.Outgoing) (*waE2E.Mess
 	if err != nil {
 		return nil, attachmentError(err)
 	}
+	attach(msg, quote)
 	return msg, nil
+}
+
+// quotedText is how much of the quoted text goes along, in characters. Phones
+// that have the message show their own copy.
+const quotedText = 200
+
+// quote refers to an earlier message; nil when there is none.
+func (s *session) quote(q *whatsapp.Quote) *waE2E.ContextInfo {
+	if q == nil {
+		return nil
+	}
+	author := s.jid.ToNonAD().String()
+	if !q.FromMe {
+		author = string(q.Sender.Address())
+	}
+	text := q.Text
+	if r := []rune(text); len(r) > quotedText {
+		text = string(r[:quotedText])
+	}
+	return &waE2E.ContextInfo{StanzaID: &q.MessageID, Participant: &author, QuotedMessage: &waE2E.Message{Conversation: &text}}
+}
+
+// attach puts the quote into the part of a message with a file that carries it.
+func attach(msg *waE2E.Message, quote *waE2E.ContextInfo) {
+	if inner := msg.GetDocumentWithCaptionMessage().GetMessage(); inner != nil {
+		msg = inner
+	}
+	switch {
+	case quote == nil:
+	case msg.ImageMessage != nil:
+		msg.ImageMessage.ContextInfo = quote
+	case msg.VideoMessage != nil:
+		msg.VideoMessage.ContextInfo = quote
+	case msg.AudioMessage != nil:
+		msg.AudioMessage.ContextInfo = quote
+	case msg.DocumentMessage != nil:
+		msg.DocumentMessage.ContextInfo = quote
+	}
 }

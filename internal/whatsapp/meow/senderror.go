@@ -16,10 +16,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-var (
-	errOffline     = errors.New("the account is not connected")
-	errNoRecipient = errors.New("WhatsApp knows no account with this number")
-)
+var errNoRecipient = errors.New("WhatsApp knows no account with this number")
 
 // sendError says what a failure of the library's SendMessage means. Whatever it
 // is, the next attempt uses the same id, so in doubt it is "unknown".

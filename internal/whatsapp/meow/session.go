@@ -66,7 +66,9 @@ type session struct {
 	failures int         // drops and failed connects since the last steady connection
 	replaced int         // how often in a row another program took over
 	activeAt time.Time
-	resetAt  *time.Timer // the reset that makes WhatsApp repeat a receipt
+	resetAt  *time.Timer // the reset that makes WhatsApp repeat what was not taken
+
+	calls map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
 }
 
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
@@ -76,6 +78,7 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 		slot:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		name:    keys.PushName,
+		calls:   make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)

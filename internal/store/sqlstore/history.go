@@ -1,0 +1,225 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// ChatMessages implements store.Messages. Messages in the queue are not in the
+// index of a chat's messages, so they are found by way of the outbox.
+func (s *Store) ChatMessages(ctx context.Context, workspaceID, chatID int64, f store.MessageFilter, p store.Page) ([]store.MessageView, bool, error) {
+	var views []store.MessageView
+	more := false
+	err := s.read(ctx, func(t *tx) error {
+		chat, err := t.chat(ctx, workspaceID, chatID)
+		if err != nil {
+			return err
+		}
+		accounts, err := t.accounts(ctx, `a.workspace_id = $1 AND a.id = $2`, workspaceID, chat.AccountID)
+		if err != nil {
+			return err
+		}
+		if len(accounts) == 0 {
+			return notFound("WhatsApp account")
+		}
+		ids, err := t.chatMessageIDs(ctx, &chat, f, store.Page{Offset: p.Offset, Limit: p.Limit + 1})
+		if err != nil {
+			return err
+		}
+		if len(ids) > p.Limit {
+			ids, more = ids[:p.Limit], true
+		}
+		if views, err = t.messageViews(ctx, ids); err != nil {
+			return err
+		}
+		pointers := make([]*store.MessageView, len(views))
+		for i := range views {
+			views[i].Chat, views[i].Account = chat, accounts[0]
+			pointers[i] = &views[i]
+		}
+		return t.decorate(ctx, workspaceID, chat.AccountID, chat.ID, pointers)
+	})
+	if err != nil {
+		return nil, false, failed("chat messages", err)
+	}
+	return views, more, nil
+}
+
+// conditions collects the conditions of a query and their parameters.
+type conditions struct {
+	texts []string
+	args  []any
+}
+
+// add appends a condition in which each ? is one of args.
+func (c *conditions) add(text string, args ...any) {
+	for _, a := range args {
+		c.args = append(c.args, a)
+		text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(c.args)), 1)
+	}
+	c.texts = append(c.texts, text)
+}
+
+// param appends a parameter and gives its name.
+func (c *conditions) param(v any) string {
+	c.args = append(c.args, v)
+	return fmt.Sprintf("$%d", len(c.args))
+}
+
+func (c *conditions) String() string { return strings.Join(c.texts, " AND ") }
+
+// chatMessageIDs gives the ids of a page of a chat's messages, in order.
+func (t *tx) chatMessageIDs(ctx context.Context, chat *tideline.Chat, f store.MessageFilter, p store.Page) ([]int64, error) {
+	c := &conditions{}
+	c.add(`m.chat_id = ?`, chat.ID)
+	c.add(`m.workspace_id = ?`, chat.WorkspaceID)
+	// The same for both parts, whose times are in different columns.
+	timed := func(column string) (string, error) {
+		part := &conditions{args: c.args}
+		if f.FromMe != nil {
+			part.add(`m.from_me = ?`, *f.FromMe)
+		}
+		if !f.After.IsZero() {
+			part.add(column+` >= ?`, f.After.UnixMilli())
+		}
+		if !f.Before.IsZero() {
+			part.add(column+` <= ?`, f.Before.UnixMilli())
+		}
+		for _, border := range []struct{ uid, than string }{{f.AfterMessage, ">"}, {f.BeforeMessage, "<"}} {
+			if border.uid == "" {
+				continue
+			}
+			var id, at int64
+			err := t.one(ctx, `SELECT m.id, coalesce(m.at, m.accepted_at) FROM messages m
+				WHERE m.uid = $1 AND m.workspace_id = $2 AND m.chat_id = $3`, []any{border.uid, chat.WorkspaceID, chat.ID}, &id, &at)
+			if err != nil {
+				return "", missing(err, "message")
+			}
+			part.add(`(`+column+`, m.id) `+border.than+` (CAST(? AS BIGINT), CAST(? AS BIGINT))`, at, id)
+		}
+		c.args = part.args
+		if len(part.texts) == 0 {
+			return "", nil
+		}
+		return " AND " + part.String(), nil
+	}
+	settled, err := timed("m.at")
+	if err != nil {
+		return nil, err
+	}
+	queued, err := timed("m.accepted_at")
+	if err != nil {
+		return nil, err
+	}
+	order := "DESC"
+	if f.OldestFirst {
+		order = "ASC"
+	}
+	query := `SELECT m.id, m.at AS at FROM messages m WHERE ` + c.String() + ` AND m.at IS NOT NULL` + settled + `
+		UNION ALL SELECT m.id, m.accepted_at FROM outbox o JOIN messages m ON m.id = o.message_id
+		WHERE o.account_id = ` + c.param(chat.AccountID) + ` AND ` + c.String() + queued + `
+		ORDER BY 2 ` + order + `, 1 ` + order + ` LIMIT ` + c.param(p.Limit) + ` OFFSET ` + c.param(p.Offset)
+	var ids []int64
+	err = t.each(ctx, query, c.args, func(r *sql.Rows) error {
+		var id, at int64
+		err := r.Scan(&id, &at)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+var selectMessageViews = newMulti(`SELECT `+messageColumns+`, `+fileColumns+`, mb.display_name FROM (VALUES `,
+	`) AS v CROSS JOIN messages m LEFT JOIN files f ON f.id = m.file_id AND f.workspace_id = m.workspace_id
+	LEFT JOIN members mb ON mb.id = m.member_id AND mb.workspace_id = m.workspace_id WHERE m.id = v.column1`, "BIGINT")
+
+// messageViews reads messages, of one workspace, in the order of their ids.
+func (t *tx) messageViews(ctx context.Context, ids []int64) ([]store.MessageView, error) {
+	views := make([]store.MessageView, len(ids))
+	place := make(map[int64]int, len(ids))
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		place[id], args[i] = i, id
+	}
+	return views, t.eachAll(ctx, selectMessageViews, args, func(r *sql.Rows) error {
+		var v store.MessageView
+		var file scannedFile
+		var member sql.NullString
+		if err := r.Scan(append(append(messageFields(&v.Message), file.fields()...), &member)...); err != nil {
+			return err
+		}
+		v.File, v.MemberName = file.orNil(), member.String
+		views[place[v.Message.ID]] = v
+		return nil
+	})
+}
+
+var selectReactions = newMulti(`SELECT r.whatsapp_id, r.sender, r.sender_lid, r.name, r.emoji FROM (VALUES `,
+	`) AS v CROSS JOIN reactions r WHERE r.chat_id = v.column1 AND r.whatsapp_id = v.column2
+	AND r.workspace_id = v.column3 AND r.emoji <> '' ORDER BY r.whatsapp_id, r.at, r.sender`, "BIGINT", "TEXT", "BIGINT")
+
+// decorate adds to the messages of a chat who reacted and what they answer.
+func (t *tx) decorate(ctx context.Context, workspaceID, accountID, chatID int64, views []*store.MessageView) error {
+	byID := make(map[string][]*store.MessageView, len(views))
+	var reactions []any
+	var answered []targetKey
+	for _, v := range views {
+		id := v.Message.WhatsAppID
+		if len(byID[id]) == 0 {
+			reactions = append(reactions, chatID, id, workspaceID)
+		}
+		byID[id] = append(byID[id], v)
+		if v.Message.ReplyTo != "" {
+			answered = append(answered, targetKey{accountID, chatID, v.Message.ReplyTo})
+		}
+	}
+	err := t.eachAll(ctx, selectReactions, reactions, func(r *sql.Rows) error {
+		var id string
+		var sender tideline.JID
+		var is tideline.Reaction
+		if err := r.Scan(&id, &sender, &is.Peer.LID, &is.Peer.Name, &is.Emoji); err != nil {
+			return err
+		}
+		is.Own = sender == ""
+		if !sender.IsLID() {
+			is.Peer.JID = sender
+		}
+		for _, v := range byID[id] {
+			v.Reactions = append(v.Reactions, is)
+		}
+		return nil
+	})
+	if err != nil || len(answered) == 0 {
+		return err
+	}
+	targets, err := t.findTargets(ctx, answered)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if m := targets[targetKey{accountID, chatID, v.Message.ReplyTo}]; m != nil {
+			v.ReplyToUID = m.uid
+		}
+	}
+	return nil
+}
+
+// PutReaction implements store.Messages.
+func (s *Store) PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error {
+	return s.write(ctx, "put reaction", func(ctx context.Context, t *tx) error {
+		var chatID int64
+		var whatsAppID string
+		err := t.one(ctx, `SELECT chat_id, whatsapp_id FROM messages WHERE id = $1 AND workspace_id = $2`,
+			[]any{messageID, workspaceID}, &chatID, &whatsAppID)
+		if err != nil {
+			return missing(err, "message")
+		}
+		return t.execAll(ctx, upsertReactions, []any{chatID, whatsAppID, "", "", "", emoji, at.UnixMilli(), workspaceID})
+	})
+}
