@@ -2,6 +2,8 @@
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
+# scripts/setup-test puts a newer Node.js here where the system's is too old.
+export PATH := $(CURDIR)/.cache/node/node_modules/node/bin:$(PATH)
 .DEFAULT_GOAL := help
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
