@@ -109,18 +109,19 @@ func (b *Balance) Refund(charge Entry, at time.Time) Entry {
 // OpenPeriod makes b current for the time now: when the period that b knows is
 // over (or there was none), what is left of it expires and the new one's grant
 // is added. It gives the entries, none when the period is still running. The
-// periods that passed in between without a message leave no trace.
+// periods that passed in between without a message leave no trace. loc may be
+// another zone than last time: see PeriodAfter.
 func (b *Balance) OpenPeriod(now time.Time, loc *time.Location, grant Credits) []Entry {
 	if !b.PeriodEnd.IsZero() && now.Before(b.PeriodEnd) {
 		return nil
 	}
-	start, end := Period(now, loc)
+	start, end := PeriodAfter(b.PeriodEnd, now, loc)
 	var entries []Entry
 	if b.Period > 0 {
 		entries = append(entries, b.apply(Entry{At: now, Kind: EntryExpire, Period: -b.Period, Note: "period ended"}))
 	}
 	b.PeriodStart, b.PeriodEnd, b.Granted, b.Used = start, end, grant, 0
-	e := Entry{At: now, Kind: EntryGrant, Note: "period " + start.Format("2006-01")}
+	e := Entry{At: now, Kind: EntryGrant, Note: "period " + end.AddDate(0, 0, -1).Format("2006-01")}
 	if grant != Unlimited {
 		e.Period = grant
 	}
@@ -159,4 +160,25 @@ func Period(now time.Time, loc *time.Location) (start, end time.Time) {
 	local := now.In(loc)
 	start = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, loc)
 	return start, time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, loc)
+}
+
+// shortRest is more than two time zones can lie apart (26 hours) and much less
+// than a month.
+const shortRest = 48 * time.Hour
+
+// PeriodAfter gives the period that holds now and follows one that ended at
+// last, which must not be after now; the zero time = there was none. It is the
+// calendar month in loc, except when the time zone changed during the period
+// before. Then it starts where that ended, so that no moment belongs to both.
+// And when the month that was granted already goes on in loc for some hours,
+// they belong to the following month's period: no month is granted twice.
+func PeriodAfter(last, now time.Time, loc *time.Location) (start, end time.Time) {
+	start, end = Period(now, loc)
+	if last.IsZero() || !start.Before(last) {
+		return start, end
+	}
+	if end.Sub(last) < shortRest {
+		_, end = Period(end, loc)
+	}
+	return last.In(loc), end
 }
