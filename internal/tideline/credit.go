@@ -90,6 +90,9 @@ func (b *Balance) Charge(cost Credits, messageID int64, at time.Time) (Entry, bo
 // Refund undoes a charge. Credits go back to the pool that paid, except that
 // period credits whose period is over come back as non-recurring ones: they
 // were paid for and must not vanish with a period that no longer exists.
+// A message always gives back all that it cost, also when the grant was lowered
+// since: then more may be left of the period than the new grant less Used, but
+// never more than the period's largest grant.
 //
 // It does not know whether the message was refunded before; storage makes sure
 // of that with a unique index in the same transaction.
@@ -130,7 +133,8 @@ func (b *Balance) OpenPeriod(now time.Time, loc *time.Location, grant Credits) [
 
 // SetGrant changes the credits of the running period to grant: what was used
 // in it stays used, so lowering the grant below that leaves nothing to spend
-// and raising it again gives back only the difference.
+// and raising it again gives back only the difference. Messages that fail later
+// still give back what they took; see Refund.
 func (b *Balance) SetGrant(grant Credits, at time.Time, note string) Entry {
 	e := Entry{At: at, Kind: EntryAdjust, Note: note, Period: -b.Period}
 	b.Granted = grant

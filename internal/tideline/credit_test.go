@@ -33,11 +33,13 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 		now, loc := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC
 		grants := rapid.SampledFrom([]tideline.Credits{tideline.Unlimited, 0, 1, 2, 7, 100})
 		grant := grants.Draw(rt, "first grant")
+		var largest tideline.Credits // grant of the period; an unlimited one grants none
 		open := func() {
 			before := b
 			opened := b.OpenPeriod(now, loc, grant)
 			if len(opened) > 0 {
 				assertFollows(rt, before, b)
+				largest = max(0, grant)
 			}
 			entries = append(entries, opened...)
 		}
@@ -79,7 +81,11 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 			},
 			"grant": func(rt *rapid.T) {
 				grant = grants.Draw(rt, "grant")
+				largest = max(largest, grant)
 				entries = append(entries, b.SetGrant(grant, now, ""))
+				if want := max(0, grant-b.Used); b.Period != want {
+					rt.Fatalf("%d left under a grant of %d with %d used, want %d", b.Period, grant, b.Used, want)
+				}
 			},
 			"extra": func(rt *rapid.T) {
 				entries = append(entries, b.AddExtra(tideline.Credits(rapid.IntRange(-9, 9).Draw(rt, "extra")), now, ""))
@@ -107,6 +113,9 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 				}
 				if b.Period < 0 || b.Extra < 0 || b.Unmetered > 0 || b.Used < 0 {
 					rt.Fatalf("impossible balance %+v", b)
+				}
+				if b.Period > largest {
+					rt.Fatalf("%d left of a period that granted at most %d", b.Period, largest)
 				}
 				if now.Before(b.PeriodStart) || !now.Before(b.PeriodEnd) {
 					rt.Fatalf("%s is not in the period of %+v", now, b)
@@ -216,6 +225,22 @@ func TestChangingTheGrantBackAndForthGivesNothingAway(t *testing.T) {
 	}
 	if b.Period != 8 {
 		t.Errorf("%d left of 10 after 2 were used, want 8", b.Period)
+	}
+}
+
+func TestARefundIsWholeAlthoughTheGrantWasLowered(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	var b tideline.Balance
+	b.OpenPeriod(now, time.UTC, 10)
+	charge, _ := b.Charge(2, 1, now)
+	b.SetGrant(1, now, "")
+	if b.Period != 0 {
+		t.Errorf("%d left after the grant was lowered below what was used", b.Period)
+	}
+	b.Refund(charge, now)
+	if b.Period != 2 || b.Used != 0 {
+		t.Errorf("%d left and %d used after the refund, want 2 and 0", b.Period, b.Used)
 	}
 }
 
