@@ -118,7 +118,8 @@ type Settlement struct {
 	Reason tideline.Reason // with StatusFailed
 	At     time.Time       // of the server's acknowledgement, or of the failure
 	// LaneAt, when not zero, is the instant from which the gap to the lane's next
-	// send is counted. It is kept, so that a restart neither bursts nor waits anew.
+	// send is counted. It is kept, so that a restart neither bursts nor waits anew;
+	// rounded up to milliseconds, so that it never sends early either.
 	LaneAt time.Time
 	Note   string // for the log of a failed or repeated attempt; no message text, no number
 }
