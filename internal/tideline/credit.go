@@ -10,6 +10,14 @@ type Credits int64
 // are counted but never refused.
 const Unlimited Credits = -1
 
+// CheckGrant reports whether c can be the credits of a period.
+func CheckGrant(c Credits) error {
+	if c < 0 && c != Unlimited {
+		return Errorf(CodeValidation, "credits per period must be 0 or more, or unlimited")
+	}
+	return nil
+}
+
 // Cost is what a message takes: 1, or 2 when there is non-empty text as well as
 // an attachment.
 func Cost(text string, attachment bool) Credits {
