@@ -85,11 +85,13 @@ type Acceptor interface {
 	// it for the same workspace.
 	//
 	// When ctx ends while the item waits, Accept may return ctx.Err() although
-	// the message was or will be accepted.
+	// the message was or will be accepted. So may it return a storage failure when
+	// the database went away during the commit; when the message turns out to be
+	// stored, OnAccepted's fn is told later, still before any later message.
 	Accept(ctx context.Context, a Acceptance) Accepted
 
 	// OnAccepted names the one who is told of accepted messages: after their
-	// commit, before their Accept calls return, in acceptance order. Only so can
+	// commit, before their Accept calls return (if these succeed), in acceptance order. Only so can
 	// the outbox keep the order in memory: callers of Accept wake up in any order.
 	// fn must not block and must not keep the slice. Call it once, before the
 	// first Accept. Replays are not reported.
