@@ -17,15 +17,17 @@ import (
 	"github.com/tidelinehq/tideline/wasim"
 )
 
-// The shape of the kill test. Rounds are per database.
+// The shape of the kill test. Kills and tries are per database.
 const (
-	killRounds       = 26
+	kills            = 26        // of a server that was ready and at work
+	killTries        = 3 * kills // at most; the others hit a server while it starts
 	accountsPerSite  = 3
 	clientsPerNumber = 2
 	minGap           = 20 * time.Millisecond
 	maxGap           = 60 * time.Millisecond
-	// clockGrain is what storing instants in whole milliseconds may take off a gap.
-	clockGrain = 2 * time.Millisecond
+	// clockGrain is what the phones' clock, which shows whole milliseconds, may take
+	// off a gap.
+	clockGrain = time.Millisecond
 )
 
 // TestPromise1KilledServerLosesNothing kills the server at random moments, also
@@ -40,15 +42,16 @@ func TestPromise1KilledServerLosesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		crowd.begin(ctx, t)
-		started := 0 // rounds in which the server was up before it was killed
-		for range killRounds {
+		tries := 0
+		for killed := 0; killed < kills; tries++ {
+			if tries == killTries {
+				t.Fatalf("only %d of %d kills hit a server at work, want %d", killed, tries, kills)
+			}
 			if crowd.round(ctx, t, s) {
-				started++
+				killed++
 			}
 		}
-		if started < killRounds/2 {
-			t.Errorf("only %d of %d rounds got past the start", started, killRounds)
-		}
+		t.Logf("%d kills of a server at work, %d while it started", kills, tries-kills)
 		srv := s.start(t)
 		crowd.switchTo(srv)
 		crowd.finish(t)
@@ -108,7 +111,8 @@ func prepare(t *testing.T, s site) *crowd {
 	return c
 }
 
-// round is one life of the server. It reports whether it got to be ready.
+// round is one life of the server. It reports whether the server was ready and
+// at work, answering clients that had more to send, when it was killed.
 func (c *crowd) round(ctx context.Context, t *testing.T, s site) bool {
 	t.Helper()
 	p := s.launch(t)
@@ -147,10 +151,10 @@ func (c *crowd) round(ctx context.Context, t *testing.T, s site) bool {
 	return err == nil
 }
 
-// progress waits until the clients got a few more answers.
+// progress waits until the clients got a few more answers, at least one.
 func (c *crowd) progress(ctx context.Context, t *testing.T) {
 	t.Helper()
-	for goal := c.accepted.Load() + rand.Int64N(12); c.accepted.Load() < goal; {
+	for goal := c.accepted.Load() + 1 + rand.Int64N(12); c.accepted.Load() < goal; {
 		select {
 		case <-c.beat:
 		case <-ctx.Done():
@@ -308,7 +312,7 @@ func (c *crowd) verify(t *testing.T, srv *server) {
 		t.Errorf("%d credits were used for %d messages", quotas.Messages.Used, accepted)
 	}
 	t.Logf("%d messages accepted, %d answers lost, %d given again, %d messages sent again", accepted, lost, replays, resent)
-	if accepted < killRounds*len(c.senders)/4 || lost == 0 {
+	if accepted < kills*len(c.senders)/4 || lost == 0 {
 		t.Errorf("%d messages and %d lost answers are too few to prove anything", accepted, lost)
 	}
 }
@@ -358,8 +362,6 @@ func checkOrder(t *testing.T, senders []*sender, log []wasim.Received) {
 func checkGaps(t *testing.T, log []wasim.Received) {
 	t.Helper()
 	for i := 1; i < len(log); i++ {
-		if gap := log[i].ArrivedAt.Sub(log[i-1].ArrivedAt); gap < minGap-clockGrain {
-			t.Errorf("%q came %s after %q, less than the gap of %s", log[i].Text, gap, log[i-1].Text, minGap)
-		}
+		checkGap(t, log[i-1], log[i], minGap)
 	}
 }

@@ -22,12 +22,14 @@ const flushTimeout = 10 * time.Second
 
 // MeterStorage is what a Meter needs; see store.Ledger.
 type MeterStorage interface {
+	Balance(ctx context.Context, workspaceID int64, now time.Time) (tideline.Balance, error)
 	AddAPICalls(ctx context.Context, usage []store.APIUsage) error
 	APICalls(ctx context.Context, workspaceID int64, periodStart time.Time) (int64, error)
 }
 
 // Meter counts the API calls of each workspace in its current period, in memory,
-// and writes them down every few seconds. A quota is exact within one process;
+// and writes them down every few seconds. The period is that of the workspace's
+// credits, so a change of the time zone doesn't begin a new count. A quota is exact within one process;
 // several processes learn of each other's calls when they write.
 type Meter struct {
 	storage MeterStorage
@@ -44,7 +46,6 @@ type Meter struct {
 // tally is the count of one workspace in one period.
 type tally struct {
 	workspaceID int64
-	zone        string
 	start, end  time.Time
 	stored      atomic.Int64 // as of the last look at storage
 	pending     atomic.Int64 // counted here since
@@ -120,20 +121,23 @@ func (m *Meter) tally(ctx context.Context, w *tideline.Workspace) (*tally, error
 	m.mu.RLock()
 	t := m.tallies[w.ID]
 	m.mu.RUnlock()
-	if t.covers(w, now) {
+	if t.covers(now) {
 		return t, nil
 	}
-	start, end := tideline.Period(now, w.Location())
-	calls, err := m.storage.APICalls(ctx, w.ID, start)
+	b, err := m.storage.Balance(ctx, w.ID, now)
+	if err != nil {
+		return nil, fmt.Errorf("read the period of api calls: %w", err)
+	}
+	calls, err := m.storage.APICalls(ctx, w.ID, b.PeriodStart)
 	if err != nil {
 		return nil, fmt.Errorf("read api calls: %w", err)
 	}
-	fresh := &tally{workspaceID: w.ID, zone: w.TimeZone, start: start, end: end}
+	fresh := &tally{workspaceID: w.ID, start: b.PeriodStart, end: b.PeriodEnd}
 	fresh.stored.Store(calls)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t = m.tallies[w.ID]; t.covers(w, now) {
+	if t = m.tallies[w.ID]; t.covers(now) {
 		return t, nil // a neighbour was quicker
 	}
 	if t != nil {
@@ -143,9 +147,7 @@ func (m *Meter) tally(ctx context.Context, w *tideline.Workspace) (*tally, error
 	return fresh, nil
 }
 
-func (t *tally) covers(w *tideline.Workspace, now time.Time) bool {
-	return t != nil && t.zone == w.TimeZone && now.Before(t.end)
-}
+func (t *tally) covers(now time.Time) bool { return t != nil && now.Before(t.end) }
 
 // Flush writes down what was counted so far.
 func (m *Meter) Flush(ctx context.Context) error {

@@ -19,6 +19,20 @@ type book struct {
 	mu    sync.Mutex
 	calls map[string]int64 // by start of the period
 	down  error
+	zone  *time.Location // nil = UTC
+
+	balance tideline.Balance
+}
+
+func (b *book) Balance(_ context.Context, _ int64, now time.Time) (tideline.Balance, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	loc := b.zone
+	if loc == nil {
+		loc = time.UTC
+	}
+	b.balance.OpenPeriod(now, loc, 0)
+	return b.balance, nil
 }
 
 func (b *book) AddAPICalls(_ context.Context, usage []store.APIUsage) error {
@@ -183,6 +197,30 @@ func TestANewPeriodBeginsAtNothing(t *testing.T) {
 		}
 		if len(m.retired) > 0 {
 			t.Errorf("%d old tallies kept", len(m.retired))
+		}
+	})
+}
+
+func TestANewTimeZoneBeginsNoNewCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{calls: map[string]int64{}}
+		w := metered(2)
+		for i, zone := range []int{0, 9, -5} {
+			// A new Meter each time: a restart must not forget the period either.
+			m := NewMeter(b, nil, nil)
+			b.zone = time.FixedZone("", zone*60*60)
+			w.Zone = b.zone
+			err := m.Count(t.Context(), w)
+			if over := i == 2; over != tideline.IsCode(err, tideline.CodeQuotaExceeded) {
+				t.Errorf("call %d: %v", i, err)
+			}
+			if err := m.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(map[string]int64{"2000-01-01": 2}, b.calls); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 	})
 }

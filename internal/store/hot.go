@@ -86,11 +86,13 @@ type Acceptor interface {
 	// it for the same workspace.
 	//
 	// When ctx ends while the item waits, Accept may return ctx.Err() although
-	// the message was or will be accepted.
+	// the message was or will be accepted. So may it return a storage failure when
+	// the database went away during the commit; when the message turns out to be
+	// stored, OnAccepted's fn is told later, still before any later message.
 	Accept(ctx context.Context, a Acceptance) Accepted
 
 	// OnAccepted names the one who is told of accepted messages: after their
-	// commit, before their Accept calls return, in acceptance order. Only so can
+	// commit, before their Accept calls return (if these succeed), in acceptance order. Only so can
 	// the outbox keep the order in memory: callers of Accept wake up in any order.
 	// fn must not block and must not keep the slice. Call it once, before the
 	// first Accept. Replays are not reported.
@@ -119,7 +121,8 @@ type Settlement struct {
 	Reason tideline.Reason // with StatusFailed
 	At     time.Time       // of the server's acknowledgement, or of the failure
 	// LaneAt, when not zero, is the instant from which the gap to the lane's next
-	// send is counted. It is kept, so that a restart neither bursts nor waits anew.
+	// send is counted. It is kept, so that a restart neither bursts nor waits anew;
+	// rounded up to milliseconds, so that it never sends early either.
 	LaneAt time.Time
 	Note   string // for the log of a failed or repeated attempt; no message text, no number
 }

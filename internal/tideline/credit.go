@@ -10,6 +10,14 @@ type Credits int64
 // are counted but never refused.
 const Unlimited Credits = -1
 
+// CheckGrant reports whether c can be the credits of a period.
+func CheckGrant(c Credits) error {
+	if c < 0 && c != Unlimited {
+		return Errorf(CodeValidation, "credits per period must be 0 or more, or unlimited")
+	}
+	return nil
+}
+
 // Cost is what a message takes: 1, or 2 when there is non-empty text as well as
 // an attachment.
 func Cost(text string, attachment bool) Credits {
@@ -90,6 +98,9 @@ func (b *Balance) Charge(cost Credits, messageID int64, at time.Time) (Entry, bo
 // Refund undoes a charge. Credits go back to the pool that paid, except that
 // period credits whose period is over come back as non-recurring ones: they
 // were paid for and must not vanish with a period that no longer exists.
+// A message always gives back all that it cost, also when the grant was lowered
+// since: then more may be left of the period than the new grant less Used, but
+// never more than the period's largest grant.
 //
 // It does not know whether the message was refunded before; storage makes sure
 // of that with a unique index in the same transaction.
@@ -109,18 +120,19 @@ func (b *Balance) Refund(charge Entry, at time.Time) Entry {
 // OpenPeriod makes b current for the time now: when the period that b knows is
 // over (or there was none), what is left of it expires and the new one's grant
 // is added. It gives the entries, none when the period is still running. The
-// periods that passed in between without a message leave no trace.
+// periods that passed in between without a message leave no trace. loc may be
+// another zone than last time: see PeriodAfter.
 func (b *Balance) OpenPeriod(now time.Time, loc *time.Location, grant Credits) []Entry {
 	if !b.PeriodEnd.IsZero() && now.Before(b.PeriodEnd) {
 		return nil
 	}
-	start, end := Period(now, loc)
+	start, end := PeriodAfter(b.PeriodEnd, now, loc)
 	var entries []Entry
 	if b.Period > 0 {
 		entries = append(entries, b.apply(Entry{At: now, Kind: EntryExpire, Period: -b.Period, Note: "period ended"}))
 	}
 	b.PeriodStart, b.PeriodEnd, b.Granted, b.Used = start, end, grant, 0
-	e := Entry{At: now, Kind: EntryGrant, Note: "period " + start.Format("2006-01")}
+	e := Entry{At: now, Kind: EntryGrant, Note: "period " + end.AddDate(0, 0, -1).Format("2006-01")}
 	if grant != Unlimited {
 		e.Period = grant
 	}
@@ -129,7 +141,8 @@ func (b *Balance) OpenPeriod(now time.Time, loc *time.Location, grant Credits) [
 
 // SetGrant changes the credits of the running period to grant: what was used
 // in it stays used, so lowering the grant below that leaves nothing to spend
-// and raising it again gives back only the difference.
+// and raising it again gives back only the difference. Messages that fail later
+// still give back what they took; see Refund.
 func (b *Balance) SetGrant(grant Credits, at time.Time, note string) Entry {
 	e := Entry{At: at, Kind: EntryAdjust, Note: note, Period: -b.Period}
 	b.Granted = grant
@@ -159,4 +172,25 @@ func Period(now time.Time, loc *time.Location) (start, end time.Time) {
 	local := now.In(loc)
 	start = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, loc)
 	return start, time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, loc)
+}
+
+// shortRest is more than two time zones can lie apart (26 hours) and much less
+// than a month.
+const shortRest = 48 * time.Hour
+
+// PeriodAfter gives the period that holds now and follows one that ended at
+// last, which must not be after now; the zero time = there was none. It is the
+// calendar month in loc, except when the time zone changed during the period
+// before. Then it starts where that ended, so that no moment belongs to both.
+// And when the month that was granted already goes on in loc for some hours,
+// they belong to the following month's period: no month is granted twice.
+func PeriodAfter(last, now time.Time, loc *time.Location) (start, end time.Time) {
+	start, end = Period(now, loc)
+	if last.IsZero() || !start.Before(last) {
+		return start, end
+	}
+	if end.Sub(last) < shortRest {
+		_, end = Period(end, loc)
+	}
+	return last.In(loc), end
 }

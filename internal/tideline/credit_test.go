@@ -30,10 +30,19 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var b tideline.Balance
 		var entries, charges []tideline.Entry
-		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		now, loc := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC
 		grants := rapid.SampledFrom([]tideline.Credits{tideline.Unlimited, 0, 1, 2, 7, 100})
 		grant := grants.Draw(rt, "first grant")
-		open := func() { entries = append(entries, b.OpenPeriod(now, time.UTC, grant)...) }
+		var largest tideline.Credits // grant of the period; an unlimited one grants none
+		open := func() {
+			before := b
+			opened := b.OpenPeriod(now, loc, grant)
+			if len(opened) > 0 {
+				assertFollows(rt, before, b)
+				largest = max(0, grant)
+			}
+			entries = append(entries, opened...)
+		}
 		open()
 		rt.Repeat(map[string]func(*rapid.T){
 			"charge": func(rt *rapid.T) {
@@ -72,7 +81,11 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 			},
 			"grant": func(rt *rapid.T) {
 				grant = grants.Draw(rt, "grant")
+				largest = max(largest, grant)
 				entries = append(entries, b.SetGrant(grant, now, ""))
+				if want := max(0, grant-b.Used); b.Period != want {
+					rt.Fatalf("%d left under a grant of %d with %d used, want %d", b.Period, grant, b.Used, want)
+				}
 			},
 			"extra": func(rt *rapid.T) {
 				entries = append(entries, b.AddExtra(tideline.Credits(rapid.IntRange(-9, 9).Draw(rt, "extra")), now, ""))
@@ -81,7 +94,17 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 1000).Draw(rt, "hours")) * time.Hour)
 				open()
 			},
+			"zone": func(rt *rapid.T) { loc = drawZone(rt) },
 			"": func(rt *rapid.T) {
+				var used tideline.Credits
+				for _, c := range charges { // those that were not refunded
+					if !c.At.Before(b.PeriodStart) {
+						used -= c.Period + c.Extra + c.Unmetered
+					}
+				}
+				if b.Used != used {
+					rt.Fatalf("%d used, the charges of the period are %d", b.Used, used)
+				}
 				if diff := cmp.Diff(sums(entries), pools(b)); diff != "" {
 					rt.Fatalf("balance differs from the sum of its entries (-sum +balance):\n%s", diff)
 				}
@@ -91,12 +114,67 @@ func TestBalanceIsTheSumOfItsEntriesAndNeverNegative(t *testing.T) {
 				if b.Period < 0 || b.Extra < 0 || b.Unmetered > 0 || b.Used < 0 {
 					rt.Fatalf("impossible balance %+v", b)
 				}
+				if b.Period > largest {
+					rt.Fatalf("%d left of a period that granted at most %d", b.Period, largest)
+				}
 				if now.Before(b.PeriodStart) || !now.Before(b.PeriodEnd) {
 					rt.Fatalf("%s is not in the period of %+v", now, b)
 				}
 			},
 		})
 	})
+}
+
+// drawZone draws from zones that lie up to 26 hours apart.
+func drawZone(rt *rapid.T) *time.Location {
+	zones := []string{"UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin", "Pacific/Apia"}
+	loc, err := time.LoadLocation(rapid.SampledFrom(zones).Draw(rt, "zone"))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return loc
+}
+
+// assertFollows fails the test when two periods overlap, or when a month was
+// granted for a rest of it.
+func assertFollows(rt *rapid.T, before, after tideline.Balance) {
+	const day = 24 * time.Hour
+	if after.PeriodStart.Before(before.PeriodEnd) {
+		rt.Fatalf("a period from %s overlaps one until %s", after.PeriodStart, before.PeriodEnd)
+	}
+	if d := after.PeriodEnd.Sub(after.PeriodStart); d < 26*day || d > 33*day {
+		rt.Fatalf("the period from %s until %s lasts %s", after.PeriodStart, after.PeriodEnd, d)
+	}
+}
+
+func TestAPeriodAfterAChangeOfTheTimeZone(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, zone, now, start, end, note string }{
+		{"eastward it starts where the last one ended", "Asia/Tokyo",
+			"2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-31T15:00:00Z", "period 2026-12"},
+		{"westward it takes the last hours of the old month in", "America/New_York",
+			"2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2027-01-01T05:00:00Z", "period 2026-12"},
+		{"westward a first message after these hours meets a plain month", "America/New_York",
+			"2026-12-01T05:00:00Z", "2026-12-01T05:00:00Z", "2027-01-01T05:00:00Z", "period 2026-12"},
+		{"months later nothing is left of the change", "Asia/Tokyo",
+			"2027-02-10T00:00:00Z", "2027-01-31T15:00:00Z", "2027-02-28T15:00:00Z", "period 2027-02"},
+	} {
+		loc, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := time.Parse(time.RFC3339, test.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b tideline.Balance
+		b.OpenPeriod(time.Date(2026, 11, 15, 0, 0, 0, 0, time.UTC), time.UTC, 10)
+		entries := b.OpenPeriod(now, loc, 10)
+		got := []string{b.PeriodStart.UTC().Format(time.RFC3339), b.PeriodEnd.UTC().Format(time.RFC3339), entries[len(entries)-1].Note}
+		if diff := cmp.Diff([]string{test.start, test.end, test.note}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
 }
 
 func TestARefundInTheSamePeriodUndoesTheCharge(t *testing.T) {
@@ -147,6 +225,22 @@ func TestChangingTheGrantBackAndForthGivesNothingAway(t *testing.T) {
 	}
 	if b.Period != 8 {
 		t.Errorf("%d left of 10 after 2 were used, want 8", b.Period)
+	}
+}
+
+func TestARefundIsWholeAlthoughTheGrantWasLowered(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	var b tideline.Balance
+	b.OpenPeriod(now, time.UTC, 10)
+	charge, _ := b.Charge(2, 1, now)
+	b.SetGrant(1, now, "")
+	if b.Period != 0 {
+		t.Errorf("%d left after the grant was lowered below what was used", b.Period)
+	}
+	b.Refund(charge, now)
+	if b.Period != 2 || b.Used != 0 {
+		t.Errorf("%d left and %d used after the refund, want 2 and 0", b.Period, b.Used)
 	}
 }
 

@@ -115,3 +115,12 @@ func CheckSlug(s string) error {
 	}
 	return nil
 }
+
+// CheckTimeZone reports whether name is a time zone that this machine knows.
+// "Local" is none: it would mean something else on the next machine.
+func CheckTimeZone(name string) error {
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		return Errorf(CodeValidation, "time zone %q is unknown: use an IANA name such as Europe/Berlin or UTC", name)
+	}
+	return nil
+}

@@ -121,3 +121,21 @@ func TestAnUnknownTimeZoneIsUTC(t *testing.T) {
 		t.Errorf("Tokyo is %v", loc)
 	}
 }
+
+func TestATimeZoneMustMeanTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	for zone, good := range map[string]bool{"UTC": true, "Europe/Berlin": true, "": false, "Local": false, "Mars/Olympus": false, "../etc": false} {
+		if err := tideline.CheckTimeZone(zone); (err == nil) != good || err != nil && !tideline.IsCode(err, tideline.CodeValidation) {
+			t.Errorf("CheckTimeZone(%q) = %v", zone, err)
+		}
+	}
+}
+
+func TestAGrantIsACountOrUnlimited(t *testing.T) {
+	t.Parallel()
+	for grant, good := range map[tideline.Credits]bool{tideline.Unlimited: true, 0: true, 500: true, -2: false} {
+		if err := tideline.CheckGrant(grant); (err == nil) != good || err != nil && !tideline.IsCode(err, tideline.CodeValidation) {
+			t.Errorf("CheckGrant(%d) = %v", grant, err)
+		}
+	}
+}

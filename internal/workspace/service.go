@@ -53,7 +53,7 @@ func (s *Service) Create(ctx context.Context, c Creation) (tideline.Workspace, t
 		DisplayName: orElse(c.OwnerName, "Owner"), Email: orElse(c.OwnerEmail, "owner@"+c.Slug+".invalid"),
 		Role: tideline.RoleOwner, CreatedAt: s.now(),
 	}
-	if err := firstError(tideline.CheckSlug(w.Slug), checkName(w.DisplayName), checkTimeZone(w.TimeZone), checkMember(owner)); err != nil {
+	if err := firstError(tideline.CheckSlug(w.Slug), checkName(w.DisplayName), tideline.CheckTimeZone(w.TimeZone), checkMember(owner)); err != nil {
 		return tideline.Workspace{}, tideline.Member{}, err
 	}
 	return s.store.CreateWorkspace(ctx, w, owner)
@@ -117,12 +117,14 @@ func (s *Service) Set(ctx context.Context, w tideline.Workspace, c Change) (tide
 		}
 	}
 	if c.TimeZone != nil {
-		if err := checkTimeZone(*c.TimeZone); err != nil {
+		if err := tideline.CheckTimeZone(*c.TimeZone); err != nil {
 			return w, err
 		}
 	}
-	if c.Credits != nil && *c.Credits < 0 && *c.Credits != tideline.Unlimited {
-		return w, tideline.Errorf(tideline.CodeValidation, "credits must be 0 or more, or unlimited")
+	if c.Credits != nil {
+		if err := tideline.CheckGrant(*c.Credits); err != nil {
+			return w, err
+		}
 	}
 	plan := w.Plan
 	if c.Plan != nil {
@@ -219,14 +221,6 @@ const maxName = 100 // characters of a workspace's or member's name
 func checkName(name string) error {
 	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
 		return tideline.Errorf(tideline.CodeValidation, "name %q: use 1 to %d printable characters", name, maxName)
-	}
-	return nil
-}
-
-// checkTimeZone refuses "Local" too: it would mean something else on the next machine.
-func checkTimeZone(name string) error {
-	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
-		return tideline.Errorf(tideline.CodeValidation, "time zone %q is unknown: use a name such as Europe/Berlin or UTC", name)
 	}
 	return nil
 }

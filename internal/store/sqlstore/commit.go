@@ -19,8 +19,9 @@ const attempts = 5
 // errNotIsolated says that an item of a batch failed and took the batch with it.
 var errNotIsolated = errors.New("an item failed the batch")
 
-// commitSQLite commits jobs on the writing connection.
-func (s *Store) commitSQLite(jobs []*job) {
+// commitSQLite commits jobs on the writing connection. No commit is in doubt
+// here, so it never wants to be called again.
+func (s *Store) commitSQLite(jobs []*job) time.Duration {
 	// The batch belongs to many callers, so no caller's context may end it.
 	ctx := context.Background()
 	t := &tx{d: s.d, q: s.writer, prepared: s.prepared}
@@ -40,12 +41,13 @@ func (s *Store) commitSQLite(jobs []*job) {
 		}
 		return false, nil
 	})
+	return 0
 }
 
-// commitPostgres commits jobs in a transaction of the pool.
-func (s *Store) commitPostgres(jobs []*job) {
-	ctx := context.Background()
-	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) { return s.transact(ctx, run) })
+// commitPostgres gives a function that commits jobs in a transaction of the pool.
+func (s *Store) commitPostgres() func(jobs []*job) time.Duration {
+	d := &doubts{s: s, transact: func(run func(*tx) error) (bool, error) { return s.transact(context.Background(), run) }}
+	return d.commit
 }
 
 // transact runs run in one transaction of the pool. inDoubt means that the
@@ -68,7 +70,11 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 // commitJobs runs jobs in one transaction by way of transact and sets their
 // outcomes. It starts bold: sets of items run without savepoints. When an item
 // fails, everything is run again carefully, with the failing item isolated.
-func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact func(func(*tx) error) (bool, error)) {
+//
+// It gives the acceptances that ended with an error although they may be stored.
+// Nothing else needs that: what a repeated settlement, receipt or write finds
+// done already, it leaves alone, and nobody waits to be told of it.
+func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact transactor) (doubtful []*store.Acceptance) {
 	b := newBatch(s, jobs)
 	var err error
 	for try := range attempts {
@@ -80,22 +86,21 @@ func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact func(func(
 		switch {
 		case err == nil:
 			b.committed()
-			return
+			return nil
 		case errors.Is(err, errNotIsolated):
 			b.careful = true
 			continue
 		case inDoubt:
 			b.verify = true
 		case !mayRetry(err):
-			b.fail(err)
-			return
+			return b.fail(err)
 		}
 		s.log.LogAttrs(ctx, slog.LevelWarn, "commit failed, trying again", slog.Any("error", err))
 		if connectionLost(err) {
 			pause(ctx, time.Duration(try+1)*50*time.Millisecond)
 		}
 	}
-	b.fail(err)
+	return b.fail(err)
 }
 
 // pause waits for d, or less when ctx ends.
@@ -232,13 +237,20 @@ func (b *batch) committed() {
 	s.stats.settled.Add(int64(len(b.settles)))
 }
 
-// fail gives every job the error that storage failed with.
-func (b *batch) fail(err error) {
+// fail gives every job the error that storage failed with. It gives the
+// acceptances that an earlier attempt may have stored nevertheless.
+func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
 	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.writes} {
 		for _, j := range jobs {
 			j.err = err
 		}
 	}
+	if b.verify {
+		for _, j := range b.accepts {
+			doubtful = append(doubtful, j.accept)
+		}
+	}
+	return doubtful
 }
 
 // write runs fn in a transaction and returns after the commit. fn may run more

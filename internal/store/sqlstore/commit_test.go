@@ -142,10 +142,11 @@ func TestACallerThatLeavesIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
 	var committed []*job
-	c := startCommitter(8, func(jobs []*job) {
+	c := startCommitter(8, func(jobs []*job) time.Duration {
 		committed = append(committed, jobs...)
 		begun <- struct{}{}
 		<-release
+		return 0
 	})
 	ctx, leave := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
 )
@@ -28,7 +29,7 @@ type job struct {
 // max jobs, and commits it together. What queues meanwhile is the next batch.
 type committer struct {
 	max    int
-	commit func(jobs []*job)
+	commit func(jobs []*job) (again time.Duration)
 	wake   chan struct{} // holds one element while there may be something to do
 	ended  chan struct{}
 
@@ -38,8 +39,9 @@ type committer struct {
 }
 
 // startCommitter starts the goroutine; stop ends it. commit must set every
-// job's outcome; the committer tells the callers.
-func startCommitter(maxJobs int, commit func([]*job)) *committer {
+// job's outcome; the committer tells the callers. When commit gives a time, it
+// is called again after that, without jobs unless there are some before.
+func startCommitter(maxJobs int, commit func([]*job) (again time.Duration)) *committer {
 	c := &committer{max: maxJobs, commit: commit, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go c.run()
 	return c
@@ -90,7 +92,22 @@ func (c *committer) signal() {
 
 func (c *committer) run() {
 	defer close(c.ended)
-	for range c.wake {
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	commit := func(jobs []*job) {
+		if d := c.commit(jobs); d > 0 {
+			again.Reset(d)
+		} else {
+			again.Stop()
+		}
+	}
+	for {
+		select {
+		case <-c.wake:
+		case <-again.C:
+			commit(nil)
+		}
 		for {
 			c.gather()
 			jobs, closed := c.take()
@@ -100,7 +117,7 @@ func (c *committer) run() {
 				}
 				break
 			}
-			c.commit(jobs)
+			commit(jobs)
 			for _, j := range jobs {
 				close(j.done)
 			}

@@ -169,11 +169,12 @@ func (t *tx) noteAttempt(ctx context.Context, in *store.Settlement) error {
 
 var upsertLanes = newInsert(`lanes (account_id, at)`, "(?, ?)", ` ON CONFLICT (account_id) DO UPDATE SET at = excluded.at`)
 
-// setLanes keeps the lanes' clocks.
+// setLanes keeps the lanes' clocks, rounded up to the milliseconds that are
+// stored: rounded down, a restart could send that much too early.
 func (t *tx) setLanes(ctx context.Context, lanes map[int64]time.Time) error {
 	args := make([]any, 0, 2*len(lanes))
 	for id, at := range lanes {
-		args = append(args, id, at.UnixMilli())
+		args = append(args, id, at.Add(time.Millisecond-time.Nanosecond).UnixMilli())
 	}
 	return t.execAll(ctx, upsertLanes, args)
 }

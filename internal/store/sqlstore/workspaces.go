@@ -100,27 +100,16 @@ func checkWorkspace(slug, zone string, gap tideline.Gap, credits *tideline.Credi
 	if err := tideline.CheckSlug(slug); err != nil {
 		return err
 	}
-	if err := checkZone(zone); err != nil {
+	if err := tideline.CheckTimeZone(zone); err != nil {
 		return err
 	}
 	if err := gap.Check(); err != nil {
 		return err
 	}
-	return checkCredits(credits)
-}
-
-func checkZone(zone string) error {
-	if _, err := time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
-		return tideline.Errorf(tideline.CodeValidation, "time zone %q is unknown: use an IANA name such as Europe/Berlin", zone)
+	if credits == nil {
+		return nil
 	}
-	return nil
-}
-
-func checkCredits(credits *tideline.Credits) error {
-	if credits != nil && *credits < 0 && *credits != tideline.Unlimited {
-		return tideline.Errorf(tideline.CodeValidation, "credits per period must be 0 or more, or unlimited")
-	}
-	return nil
+	return tideline.CheckGrant(*credits)
 }
 
 // checkPlan gives a not_found when there is no plan of that name.

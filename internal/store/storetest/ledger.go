@@ -36,16 +36,29 @@ var ledgerTests = map[string]func(*testing.T, *world){
 		w.audit()
 	},
 
-	"OpensThePeriodInTheTimeZoneOfTheWorkspace": func(t *testing.T, w *world) {
-		_, err := w.store.UpdateWorkspace(w.ctx(), w.ws.ID, store.WorkspaceUpdate{TimeZone: ptr("Asia/Tokyo"), At: w.now})
-		w.must(err)
-		// The running period keeps its end; the next one starts at midnight in Tokyo.
-		w.now = time.Date(2026, 12, 31, 15, 0, 0, 0, time.UTC)
-		b := w.balance()
-		same(t, "start", b.PeriodStart, w.now)
-		same(t, "end", b.PeriodEnd, time.Date(2027, 1, 31, 15, 0, 0, 0, time.UTC))
-		same(t, "left", b.Period, tideline.Credits(1000))
-		w.audit()
+	"ANewTimeZoneLeavesNoOverlapAndGrantsNoMonthTwice": func(t *testing.T, w *world) {
+		for _, step := range []struct {
+			zone            string
+			now, start, end time.Time
+		}{
+			// Eastward: in Tokyo, December began at 15:00, but the running period kept its end.
+			{"Asia/Tokyo", hourOf(12, 1, 0), hourOf(12, 1, 0), hourOf(12, 31, 15)},
+			// Westward: in New York, December goes on for some hours.
+			{"America/New_York", hourOf(12, 31, 15), hourOf(12, 31, 15), hourOf(14, 1, 5)},
+		} {
+			_, err := w.store.UpdateWorkspace(w.ctx(), w.ws.ID, store.WorkspaceUpdate{TimeZone: &step.zone, At: w.now})
+			w.must(err)
+			w.now = step.now.Add(-time.Millisecond)
+			_, failing := w.accept()
+			w.now = step.now
+			b := w.balance()
+			same(t, "start", b.PeriodStart, step.start)
+			same(t, "end", b.PeriodEnd, step.end)
+			same(t, "left", b.Period, tideline.Credits(1000))
+			w.settle(failing.MessageID, tideline.StatusFailed)
+			same(t, "used after a refund of the period before", w.balance().Used, tideline.Credits(0))
+			w.audit()
+		}
 	},
 
 	"ABalanceNeedsAWorkspace": func(t *testing.T, w *world) {
@@ -67,6 +80,11 @@ var ledgerTests = map[string]func(*testing.T, *world){
 		w.must(err)
 		same(t, "calls of another period", n, int64(0))
 	},
+}
+
+// hourOf is an hour in UTC; month 13 is January 2027.
+func hourOf(month time.Month, day, hour int) time.Time {
+	return time.Date(2026, month, day, hour, 0, 0, 0, time.UTC)
 }
 
 var outboxTests = map[string]func(*testing.T, *world){

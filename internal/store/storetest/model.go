@@ -33,6 +33,7 @@ func testModel(t *testing.T, create func(testing.TB) Opener) {
 			"time passes":    m.advance,
 			"grant changes":  m.setGrant,
 			"extra credits":  m.addExtra,
+			"zone changes":   m.setZone,
 			"remove account": m.removeAccount,
 			"pair again":     m.pairAgain,
 			"look":           m.compareBalance,
@@ -68,6 +69,7 @@ type modelKey struct {
 type model struct {
 	world    *world
 	grant    tideline.Credits
+	zone     *time.Location
 	balance  tideline.Balance
 	accounts []tideline.Account
 	removed  []bool
@@ -80,7 +82,7 @@ type model struct {
 func newModel(rt *rapid.T, parent *world, serial int) *model {
 	w := &world{t: rt, open: parent.open, store: parent.store, now: start}
 	w.serial.Store(int64(serial) * 100_000)
-	m := &model{world: w, grant: rapid.SampledFrom([]tideline.Credits{0, 3, 20}).Draw(rt, "grant"), keys: make(map[string]modelKey)}
+	m := &model{world: w, zone: time.UTC, grant: rapid.SampledFrom([]tideline.Credits{0, 3, 20}).Draw(rt, "grant"), keys: make(map[string]modelKey)}
 	w.ws, w.owner = w.workspace(fmt.Sprintf("model-%d", serial), m.grant)
 	for i := range 2 {
 		m.accounts = append(m.accounts, w.account(w.ws, tideline.Phone(fmt.Sprintf("+1555%06d%d", serial, i))))
@@ -91,7 +93,7 @@ func newModel(rt *rapid.T, parent *world, serial int) *model {
 }
 
 // open opens the period that the workspace is in.
-func (m *model) open() { m.balance.OpenPeriod(m.world.now, time.UTC, m.grant) }
+func (m *model) open() { m.balance.OpenPeriod(m.world.now, m.zone, m.grant) }
 
 func (m *model) accept(rt *rapid.T) { m.send(rt, "", 0) }
 
@@ -104,7 +106,7 @@ func (m *model) send(rt *rapid.T, key string, body byte) {
 	w, account := m.world, rapid.IntRange(0, len(m.accounts)-1).Draw(rt, "account")
 	cost := tideline.Credits(rapid.IntRange(1, 2).Draw(rt, "cost"))
 	in := w.acceptance(to(tideline.Phone(fmt.Sprintf("+148400009%02d", rapid.IntRange(0, 3).Draw(rt, "chat"))), ""))
-	in.AccountID, in.Grant, in.Message.Credits = m.accounts[account].ID, m.grant, cost
+	in.AccountID, in.Grant, in.Location, in.Message.Credits = m.accounts[account].ID, m.grant, m.zone, cost
 	in.Message.Gap = time.Duration(rapid.IntRange(0, 5000).Draw(rt, "gap")) * time.Millisecond
 	if key != "" {
 		withKey(key, body)(&in)
@@ -229,6 +231,15 @@ func (m *model) addExtra(rt *rapid.T) {
 	_, err := w.store.UpdateWorkspace(w.ctx(), w.ws.ID, store.WorkspaceUpdate{AddExtra: &n, At: w.now})
 	w.must(err)
 	m.balance.AddExtra(n, w.now, "")
+}
+
+func (m *model) setZone(rt *rapid.T) {
+	name := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin"}).Draw(rt, "zone")
+	m.open() // as the update does, before the new zone counts
+	w := m.world
+	updated, err := w.store.UpdateWorkspace(w.ctx(), w.ws.ID, store.WorkspaceUpdate{TimeZone: &name, At: w.now})
+	w.must(err)
+	m.zone = updated.Location()
 }
 
 func (m *model) removeAccount(rt *rapid.T) {

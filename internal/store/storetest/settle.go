@@ -72,6 +72,18 @@ var settleTests = map[string]func(*testing.T, *world){
 		same(t, "lanes", w.lanes(), []store.Lane{{AccountID: w.acc.ID, At: w.now.Add(time.Second)}})
 	},
 
+	"ALanesClockIsNeverKeptTooEarly": func(t *testing.T, w *world) {
+		for _, step := range []struct{ given, kept time.Duration }{
+			{time.Second, time.Second},
+			{2*time.Second + 1, 2*time.Second + time.Millisecond},
+			{3*time.Second - 1, 3 * time.Second},
+		} {
+			_, out := w.accept()
+			w.settle(out.MessageID, tideline.StatusSent, func(s *store.Settlement) { s.LaneAt = w.now.Add(step.given) })
+			same(t, "lanes", w.lanes(), []store.Lane{{AccountID: w.acc.ID, At: w.now.Add(step.kept)}})
+		}
+	},
+
 	"ARefundOfAPastPeriodDoesNotVanishWithIt": func(t *testing.T, w *world) {
 		_, out := w.accept()
 		w.now = time.Date(2026, 12, 3, 0, 0, 0, 0, time.UTC)

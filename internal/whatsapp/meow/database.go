@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -33,7 +34,7 @@ func openSessions(ctx context.Context, o Options, log libraryLogger) (*sessions,
 	if o.Database != "" {
 		driver, dsn = "pgx", o.Database
 	}
-	db, err := sql.Open(driver, dsn)
+	db, err := openPool(driver, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open whatsapp sessions: %w", err)
 	}
@@ -51,6 +52,32 @@ func openSessions(ctx context.Context, o Options, log libraryLogger) (*sessions,
 		return nil, errors.Join(fmt.Errorf("prepare whatsapp sessions: %w", err), db.Close())
 	}
 	return s, nil
+}
+
+func openPool(driver, dsn string) (*sql.DB, error) {
+	if driver == "sqlite" {
+		return sql.Open(driver, dsn)
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(requireDurableCommits)), nil
+}
+
+// requireDurableCommits turns synchronous_commit on where a server, database or
+// role has it off, for the reason that sqliteDSN gives. The stronger settings
+// for replicas are left as they are.
+func requireDurableCommits(ctx context.Context, conn *pgx.Conn) error {
+	var mode string
+	if err := conn.QueryRow(ctx, "SHOW synchronous_commit").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "off" {
+		return nil
+	}
+	_, err := conn.Exec(ctx, "SET synchronous_commit = on")
+	return err
 }
 
 // sqliteDSN names the file with the settings that the library and durability
