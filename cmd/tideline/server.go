@@ -194,7 +194,7 @@ func (s *server) openServices(ctx context.Context) error {
 
 func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, NewMessageID: s.meow.NewMessageID})
+	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,

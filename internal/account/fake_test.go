@@ -131,6 +131,7 @@ type storage struct {
 	removed  map[int64]bool
 	receipts []store.Receipts
 	writes   int
+	stored   func() // runs after an account was stored, before PutAccount returns
 }
 
 func newStorage(accounts ...tideline.Account) *storage {
@@ -251,6 +252,11 @@ func (s *storage) PutAccount(_ context.Context, n tideline.Account) (tideline.Ac
 	}
 	n.ID = int64(len(s.accounts) + 1)
 	s.accounts = append(s.accounts, n)
+	if s.stored != nil {
+		s.mu.Unlock()
+		s.stored()
+		s.mu.Lock()
+	}
 	return n, nil
 }
 

@@ -54,6 +54,24 @@ func TestPairStoresTheAccountBeforeItSaysSo(t *testing.T) {
 	})
 }
 
+func TestPairIsNotDisturbedByALookForNewAccounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{})
+		h.store.stored = func() { <-time.After(time.Minute) } // Run looks meanwhile
+		h.run(t)
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.con.linked("dev:1", shop)
+		if ev := last(t, steps); ev.Paired == nil {
+			t.Fatalf("got %+v, want paired", ev)
+		}
+		h.checkState(t, 1, tideline.AccountActive)
+	})
+}
+
 func TestPairOfTheSameNumberReplacesItsSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

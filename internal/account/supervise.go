@@ -125,10 +125,15 @@ func (s *Service) reconcile(ctx context.Context) ([]*entry, error) {
 	return connect, nil
 }
 
-// isNews reports whether an account, with its device, is not known here yet.
+// isNews reports whether an account, with its device, is not known here yet. One
+// that is stored but still being paired is adopt's to register: it knows the
+// state that the connector has reported already and won't repeat.
 func (s *Service) isNews(a tideline.Account) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, pairing := s.early[a.DeviceJID]; pairing {
+		return false
+	}
 	e := s.byID[a.ID]
 	return e == nil || a.DeviceJID != "" && s.byDevice[a.DeviceJID] != e
 }

@@ -296,6 +296,7 @@ func TestAnAttachmentIsTriedAgainWithGrowingPauses(t *testing.T) {
 	running(t, w, inbox.Config{RetryFirst: time.Second, RetryMax: 3 * time.Second}, func(s *inbox.Service) {
 		receive(t, s, picture(1))
 		<-time.After(time.Minute)
+		synctest.Wait()
 		var pauses []time.Duration
 		for i := 1; i < len(w.fetches); i++ {
 			pauses = append(pauses, w.fetches[i].Sub(w.fetches[i-1]))

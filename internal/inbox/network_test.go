@@ -105,14 +105,15 @@ func (l *live) openStore() {
 // start starts everything over what is stored.
 func (l *live) start() {
 	l.t.Helper()
+	log := slog.New(slog.NewTextHandler(l.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	con, err := meow.Open(l.t.Context(), meow.Options{
-		DataDir: l.dir, Endpoint: &meow.Endpoint{Addr: l.net.Addr(), RootKey: l.net.RootKey()},
+		Logger: log, DataDir: l.dir, Endpoint: &meow.Endpoint{Addr: l.net.Addr(), RootKey: l.net.RootKey()},
 		RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond, RedeliverAfter: 50 * time.Millisecond,
 	})
 	l.must(err)
 	l.con = con
-	in := inbox.New(inbox.Deps{Store: l.store, Fetcher: con, Files: l.files}, inbox.Config{RetryFirst: 20 * time.Millisecond})
-	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in}, account.Config{Refresh: 50 * time.Millisecond})
+	in := inbox.New(inbox.Deps{Store: l.store, Fetcher: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
+	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in, Logger: log}, account.Config{Refresh: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	done := make(chan error, 2)
 	go func() { done <- accounts.Run(ctx) }()

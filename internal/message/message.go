@@ -14,20 +14,26 @@ package message
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-// SendRequest asks to send a message to a phone number. Pointer fields are nil
-// when the client did not give them.
+// SendRequest asks to send a message: to a chat when ChatID is set, else to a JID
+// when that is set, else to a phone number. Pointer fields are nil when the
+// client did not give them.
 type SendRequest struct {
+	ChatID       int64   // the chat's account sends
+	JID          *string // of a person or a group
 	Phone        string  // any international form
 	AccountPhone *string // "whatsapp_account_phone": sender, as a phone number …
 	AccountID    *string // "whatsapp_account_id": … or as a JID; both nil = the most recently connected account
 	Text         *string
 	FileUID      *string
 	TemplateID   *int64
+	ReplyTo      *string // uid of the message of the same chat that it answers; nil or "" = none
 	Label        *string
 	ChatName     *string
 	Origin       tideline.Origin
@@ -50,6 +56,13 @@ type Storage interface {
 	FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
 	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
+	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
+	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
+}
+
+// Reactor gives reactions: the React of whatsapp.Connector.
+type Reactor interface {
+	React(ctx context.Context, r whatsapp.Reaction) error
 }
 
 // Refresher looks a principal up again, ignoring what is kept in memory.

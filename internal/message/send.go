@@ -24,15 +24,17 @@ type Service struct {
 	store    Storage
 	refresh  Refresher
 	accounts directory
+	reactor  Reactor
 	newID    func() string
 	int64N   func(int64) int64
 	now      func() time.Time
 }
 
-// Deps are what a Service works with; all are required but Int64N.
+// Deps are what a Service works with; all are required but Reactor and Int64N.
 type Deps struct {
 	Store        Storage
 	Refresher    Refresher
+	Reactor      Reactor             // nil = reactions can't be given
 	NewMessageID func() string       // draws WhatsApp message ids: whatsapp.Connector.NewMessageID
 	Int64N       func(n int64) int64 // uniform in [0, n), for gaps; nil = math/rand/v2
 }
@@ -44,7 +46,7 @@ func New(d Deps) *Service {
 	}
 	return &Service{
 		store: d.Store, refresh: d.Refresher, accounts: directory{store: d.Store},
-		newID: d.NewMessageID, int64N: d.Int64N, now: time.Now,
+		reactor: d.Reactor, newID: d.NewMessageID, int64N: d.Int64N, now: time.Now,
 	}
 }
 
@@ -53,7 +55,7 @@ func New(d Deps) *Service {
 // looks it up again and goes by what is true now.
 //
 // Errors: validation_error (with all wrong fields; or no connected account),
-// not_found (account, file, template), permission_denied, quota_exceeded,
+// not_found (account, chat, file, template, answered message), permission_denied, quota_exceeded,
 // plan_feature_unavailable, conflict (Idempotency-Key used with another body),
 // and what looking p up again may give: invalid_token, member_not_found.
 func (s *Service) Send(ctx context.Context, p *tideline.Principal, r SendRequest) (Receipt, error) {
@@ -104,7 +106,11 @@ func (s *Service) try(ctx context.Context, p *tideline.Principal, r *SendRequest
 	if err := maySend(p, r); err != nil {
 		return Receipt{}, err
 	}
-	account, err := s.sender(ctx, p, r)
+	account, chat, err := s.target(ctx, p, r)
+	if err != nil {
+		return Receipt{}, err
+	}
+	reply, err := s.answered(ctx, p.Workspace.ID, account.ID, chat, r)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -116,6 +122,7 @@ func (s *Service) try(ctx context.Context, p *tideline.Principal, r *SendRequest
 	if err != nil {
 		return Receipt{}, err
 	}
+	a.Chat, a.Message.ReplyTo = chat, reply
 	done := s.store.Accept(ctx, a)
 	if done.Err != nil {
 		return Receipt{}, done.Err
@@ -158,10 +165,6 @@ func (s *Service) attachment(ctx context.Context, workspaceID int64, r *SendRequ
 
 // acceptance puts together what storage needs. r has been validated.
 func (s *Service) acceptance(p *tideline.Principal, account *tideline.Account, r *SendRequest, fileID int64) (store.Acceptance, error) {
-	phone, err := tideline.ParsePhone(r.Phone)
-	if err != nil {
-		return store.Acceptance{}, err
-	}
 	uid, err := uuid.NewV7()
 	if err != nil {
 		return store.Acceptance{}, fmt.Errorf("draw message uid: %w", err)
@@ -182,7 +185,6 @@ func (s *Service) acceptance(p *tideline.Principal, account *tideline.Account, r
 			Gap:        p.Workspace.Gap.Draw(s.int64N),
 			At:         s.now(),
 		},
-		Chat:     store.ChatRef{JID: phone.JID(), Phone: phone, Name: strings.TrimSpace(given(r.ChatName))},
 		Label:    strings.TrimSpace(given(r.Label)),
 		Idem:     r.Idem,
 		Grant:    p.Workspace.Grant(),

@@ -12,6 +12,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
 // world is the storage that a Service sees: one workspace whose configuration
@@ -21,6 +22,11 @@ type world struct {
 	version   int64
 	accounts  []tideline.Account
 	files     map[string]int64
+	chats     map[int64]tideline.Chat
+	messages  map[string]store.MessageView
+	reacted   []whatsapp.Reaction
+	reactions []string
+	reactErr  error
 	accepted  []store.Acceptance
 	member    tideline.Member
 	gone      error                     // what looking the principal up again gives
@@ -87,8 +93,25 @@ func (w *world) FileByUID(_ context.Context, _ int64, uid string) (tideline.File
 func (w *world) Template(context.Context, int64, int64) (tideline.AttachmentTemplate, tideline.File, error) {
 	return tideline.AttachmentTemplate{}, tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "no such template")
 }
-func (w *world) MessageByUID(context.Context, int64, string) (store.MessageView, error) {
+func (w *world) MessageByUID(_ context.Context, _ int64, uid string) (store.MessageView, error) {
+	if v, ok := w.messages[uid]; ok {
+		return v, nil
+	}
 	return store.MessageView{}, tideline.Errorf(tideline.CodeNotFound, "no such message")
+}
+func (w *world) Chat(_ context.Context, _, id int64) (tideline.Chat, error) {
+	if c, ok := w.chats[id]; ok {
+		return c, nil
+	}
+	return tideline.Chat{}, tideline.Errorf(tideline.CodeNotFound, "no such chat")
+}
+func (w *world) PutReaction(_ context.Context, _, messageID int64, emoji string, _ time.Time) error {
+	w.reactions = append(w.reactions, emoji)
+	return nil
+}
+func (w *world) React(_ context.Context, r whatsapp.Reaction) error {
+	w.reacted = append(w.reacted, r)
+	return w.reactErr
 }
 func (w *world) Refresh(context.Context, *tideline.Principal) (*tideline.Principal, error) {
 	if w.gone != nil {
@@ -99,7 +122,7 @@ func (w *world) Refresh(context.Context, *tideline.Principal) (*tideline.Princip
 
 func (w *world) service() *message.Service {
 	return message.New(message.Deps{
-		Store: w, Refresher: w,
+		Store: w, Refresher: w, Reactor: w,
 		NewMessageID: func() string { return "3EB0C0FFEE" },
 		Int64N:       func(n int64) int64 { return n - 1 },
 	})

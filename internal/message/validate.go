@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -17,7 +19,13 @@ func Validate(r *SendRequest) []tideline.FieldError {
 	add := func(field, format string, args ...any) {
 		errs = append(errs, tideline.FieldError{Path: []string{field}, Msg: fmt.Sprintf(format, args...)})
 	}
-	if _, err := tideline.ParsePhone(r.Phone); err != nil {
+	if r.JID != nil {
+		if _, err := recipientJID(*r.JID); err != nil {
+			add("jid", "%s", message(err))
+		}
+	} else if r.ChatID != 0 {
+		// The chat is looked up by Send.
+	} else if _, err := tideline.ParsePhone(r.Phone); err != nil {
 		if strings.TrimSpace(r.Phone) == "" {
 			add("phone", "is required: a phone number in international form, e.g. +14840000000")
 		} else {
@@ -54,6 +62,9 @@ func Validate(r *SendRequest) []tideline.FieldError {
 	if r.Text == nil && r.FileUID == nil && r.TemplateID == nil {
 		add("text", "is required when there is no attachment: give text, file_uid or attachment_template_id")
 	}
+	if r.ReplyTo != nil && *r.ReplyTo != "" && uuid.Validate(*r.ReplyTo) != nil {
+		add("reply_to", "must be the uid of a message")
+	}
 	if r.Label != nil {
 		checkName(add, "label", *r.Label, tideline.MaxLabel)
 	}
@@ -62,6 +73,33 @@ func Validate(r *SendRequest) []tideline.FieldError {
 	}
 	return errs
 }
+
+// recipientJID reads the address of a person or a group, in a form with or
+// without a device part.
+func recipientJID(s string) (tideline.JID, error) {
+	user, server, _ := strings.Cut(strings.TrimSpace(s), "@")
+	user, _, _ = strings.Cut(user, ":")
+	digits := strings.Trim(user, "0123456789") == ""
+	switch server {
+	case tideline.ServerUser, "c.us":
+		phone, err := tideline.ParsePhone(user)
+		if err != nil || !digits {
+			return "", tideline.Errorf(tideline.CodeValidation, "must be made of a phone number in international form, such as 14840000000@s.whatsapp.net")
+		}
+		return phone.JID(), nil
+	case tideline.ServerLID:
+		if user != "" && digits && len(user) <= maxJIDUser {
+			return tideline.JID(user + "@" + server), nil
+		}
+	case tideline.ServerGroup:
+		if user != "" && strings.Trim(user, "0123456789-") == "" && len(user) <= maxJIDUser {
+			return tideline.JID(user + "@" + server), nil
+		}
+	}
+	return "", tideline.Errorf(tideline.CodeValidation, "must be the JID of a person or a group, such as 14840000000@s.whatsapp.net or 120363000000000000@g.us")
+}
+
+const maxJIDUser = 64
 
 // checkName adds what is wrong with a name of at most limit characters.
 func checkName(add func(field, format string, args ...any), field, value string, limit int) {

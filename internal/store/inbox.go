@@ -138,16 +138,18 @@ type ChatFilter struct {
 	Closed        *bool
 	CreatedAfter  time.Time // inclusive; zero = any
 	CreatedBefore time.Time // inclusive; zero = any
+
+	WithLastMessage bool // selects nothing: fills in ChatView.LastMessage
 }
 
 // ChatView is a chat with what is needed to show it.
 type ChatView struct {
 	Chat           tideline.Chat
-	AccountJID     tideline.JID
-	AccountState   tideline.AccountState
+	Account        tideline.Account
 	AccountGone    bool // it was removed from the workspace
 	Labels         []string
-	LastMessageUID string // "" = none
+	LastMessageUID string       // "" = none
+	LastMessage    *MessageView // only when it was asked for; without history, reactions and what it answers
 }
 
 // MessageFilter selects messages of a chat; the zero value selects all.

@@ -53,9 +53,33 @@ func (s *Store) ListChats(ctx context.Context, workspaceID int64, f store.ChatFi
 			ids, more = ids[:p.Limit], true
 		}
 		views, err = t.chatViews(ctx, workspaceID, ids)
-		return err
+		if err != nil || !f.WithLastMessage {
+			return err
+		}
+		return t.addLastMessages(ctx, views)
 	})
 	return views, more, failed("list chats", err)
+}
+
+// addLastMessages reads the last messages of chats.
+func (t *tx) addLastMessages(ctx context.Context, chats []store.ChatView) error {
+	var ids []int64
+	var of []*store.ChatView
+	for i := range chats {
+		if c := &chats[i]; c.Chat.LastMessageID != 0 {
+			ids, of = append(ids, c.Chat.LastMessageID), append(of, c)
+		}
+	}
+	messages, err := t.messageViews(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, c := range of {
+		m := &messages[i]
+		m.Chat, m.Account = c.Chat, c.Account
+		c.LastMessage = m
+	}
+	return nil
 }
 
 // chatConditions says what f selects.
@@ -120,7 +144,7 @@ func addAny[T any](c *conditions, values []T, condition func(T) string) {
 }
 
 var (
-	selectChatViews = newMulti(`SELECT `+chatColumns+`, a.jid, a.state, a.removed_at, lm.uid FROM (VALUES `,
+	selectChatViews = newMulti(`SELECT `+chatColumns+`, `+accountColumns+`, a.removed_at, lm.uid FROM (VALUES `,
 		`) AS v CROSS JOIN chats c JOIN accounts a ON a.id = c.account_id AND a.workspace_id = c.workspace_id
 		LEFT JOIN messages lm ON lm.id = c.last_message_id
 		WHERE c.id = v.column1 AND c.workspace_id = v.column2`, "BIGINT", "BIGINT")
@@ -142,7 +166,8 @@ func (t *tx) chatViews(ctx context.Context, workspaceID int64, ids []int64) ([]s
 		var v store.ChatView
 		var removed sql.NullInt64
 		var last sql.NullString
-		if err := r.Scan(append(chatFields(&v.Chat), &v.AccountJID, &v.AccountState, &removed, &last)...); err != nil {
+		fields := append(chatFields(&v.Chat), accountFields(&v.Account)...)
+		if err := r.Scan(append(fields, &removed, &last)...); err != nil {
 			return err
 		}
 		v.AccountGone, v.LastMessageUID = removed.Valid, last.String

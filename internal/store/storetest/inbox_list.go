@@ -46,6 +46,13 @@ var inboxListTests = map[string]func(*testing.T, *world){
 			same(t, "page", got, all[i:i+1])
 			same(t, "more after it", more, i < len(all)-1)
 		}
+		views, _, err := w.store.ListChats(w.ctx(), w.ws.ID, store.ChatFilter{WithLastMessage: true}, store.Page{Limit: 50})
+		w.must(err)
+		same(t, "last message", views[1].LastMessage.Message.WhatsAppID, "2")
+		same(t, "account of the last message", views[1].LastMessage.Account.Phone, w.acc.Phone)
+		if views[4].LastMessage != nil {
+			t.Error("a message in the queue is the last message")
+		}
 	},
 
 	"ChatsByFilter": func(t *testing.T, w *world) {

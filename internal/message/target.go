@@ -1,0 +1,75 @@
+package message
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// target finds the account that sends r and the chat that it goes to. r has been
+// validated.
+func (s *Service) target(ctx context.Context, p *tideline.Principal, r *SendRequest) (*tideline.Account, store.ChatRef, error) {
+	if r.ChatID != 0 {
+		return s.chatTarget(ctx, p, r.ChatID)
+	}
+	account, err := s.sender(ctx, p, r)
+	if err != nil {
+		return nil, store.ChatRef{}, err
+	}
+	ref := store.ChatRef{Name: strings.TrimSpace(given(r.ChatName))}
+	if r.JID != nil {
+		ref.JID, err = recipientJID(*r.JID)
+		ref.Phone = ref.JID.Phone()
+		return account, ref, err
+	}
+	ref.Phone, err = tideline.ParsePhone(r.Phone)
+	ref.JID = ref.Phone.JID()
+	return account, ref, err
+}
+
+// chatTarget finds a chat and the account that it belongs to.
+func (s *Service) chatTarget(ctx context.Context, p *tideline.Principal, chatID int64) (*tideline.Account, store.ChatRef, error) {
+	accounts, err := s.accounts.of(ctx, p.Workspace.ID, p.Version)
+	if err != nil {
+		return nil, store.ChatRef{}, err
+	}
+	chat, err := s.store.Chat(ctx, p.Workspace.ID, chatID)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "Whatsapp chat_id %d not found", chatID)
+	}
+	if err != nil {
+		return nil, store.ChatRef{}, err
+	}
+	for i := range accounts {
+		if accounts[i].ID == chat.AccountID {
+			account, err := usable(&accounts[i])
+			return account, store.ChatRef{JID: chat.JID, Phone: chat.Phone, Name: chat.Name}, err
+		}
+	}
+	return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "The WhatsApp account of chat %d was removed from this workspace", chatID)
+}
+
+// answered gives the WhatsApp id of the message that r answers; "" for none.
+func (s *Service) answered(ctx context.Context, workspaceID, accountID int64, chat store.ChatRef, r *SendRequest) (string, error) {
+	if given(r.ReplyTo) == "" {
+		return "", nil
+	}
+	uid, err := uuid.Parse(*r.ReplyTo)
+	if err != nil {
+		return "", err // Validate has looked
+	}
+	v, err := s.store.MessageByUID(ctx, workspaceID, uid.String())
+	switch {
+	case tideline.IsCode(err, tideline.CodeNotFound):
+		return "", tideline.Errorf(tideline.CodeNotFound, "Message uid %s, to be answered, not found", uid)
+	case err != nil:
+		return "", err
+	case v.Message.AccountID != accountID || v.Chat.JID != chat.JID && v.Chat.LID != chat.JID:
+		return "", tideline.Invalid([]tideline.FieldError{{Path: []string{"reply_to"}, Msg: "must be a message of the same chat"}})
+	}
+	return v.Message.WhatsAppID, nil
+}
