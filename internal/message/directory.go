@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -103,7 +104,8 @@ func defaultSender(accounts []tideline.Account) (*tideline.Account, error) {
 // usable refuses an account that can't send again without a person's help.
 func usable(a *tideline.Account) (*tideline.Account, error) {
 	if a.State == tideline.AccountLoggedOut {
-		return nil, tideline.Errorf(tideline.CodeValidation, "No connected WhatsApp account: %s is logged out; pair it again", a.Phone)
+		return nil, tideline.Errorf(tideline.CodeValidation, "No connected WhatsApp account: %s is logged out (%s); pair it again",
+			a.Phone, cmp.Or(a.StateReason, "unlinked"))
 	}
 	return a, nil
 }
