@@ -154,7 +154,7 @@ func (p *Phone) EnterCode(ctx context.Context, code string) error {
 	c.write(stanza.Node{
 		Tag: "notification",
 		Attrs: stanza.Attrs{
-			"type": "link_code_companion_reg", "from": types.ServerJID, "id": newID(), "t": time.Now().Unix(),
+			"type": "link_code_companion_reg", "from": types.ServerJID, "id": newID(), "t": p.srv.now().Unix(),
 		},
 		Content: []stanza.Node{{
 			Tag:   "link_code_companion_reg",
@@ -196,7 +196,7 @@ func (p *Phone) linkTo(ctx context.Context, c *conn, identity [32]byte, secret [
 	if err != nil {
 		return err
 	}
-	signed, err := adv.Sign(p.keys, identity, secret, uint32(d.rec.Device), time.Now())
+	signed, err := adv.Sign(p.keys, identity, secret, uint32(d.rec.Device), p.srv.now())
 	if err != nil {
 		return fmt.Errorf("wasim: %w", err)
 	}
@@ -247,7 +247,7 @@ func (p *Phone) newCompanion(c *conn) (*companion, error) {
 	d := &companion{phone: p, key: deviceKey(p.digits, device), rec: companionRecord{
 		Device:       device,
 		Platform:     c.link.platform,
-		LinkedAt:     time.Now().UTC(),
+		LinkedAt:     p.srv.now().UTC(),
 		Noise:        append([]byte(nil), c.peer.Static[:]...),
 		Identity:     append([]byte(nil), c.link.identity[:]...),
 		Registration: c.link.registration,
@@ -341,7 +341,7 @@ func (s *Server) announceDevices(p *Phone, cause *companion, e *effects) {
 		id := newID()
 		e.queue(w.dev, 0, "notification", id, "devices", stanza.Node{
 			Tag:   "notification",
-			Attrs: stanza.Attrs{"type": "devices", "from": w.addr, "id": id, "t": time.Now().Unix()},
+			Attrs: stanza.Attrs{"type": "devices", "from": w.addr, "id": id, "t": s.now().Unix()},
 			// "update" makes a client drop its cached list (whatsmeow notification.go).
 			Content: []stanza.Node{{Tag: "update", Attrs: stanza.Attrs{"device_hash": id}}},
 		})
