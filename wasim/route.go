@@ -191,9 +191,10 @@ func (c *conn) forward(n *stanza.Node, p *Phone, jid types.JID, enc []stanza.Nod
 func (c *conn) forwardTo(d *companion, n *stanza.Node, jid types.JID, enc []stanza.Node, e *effects) {
 	to, id := stanza.JID(n, "to"), stanza.Str(n, "id")
 	byLID := jid.Server == types.HiddenUserServer
-	sender, alt, altName := c.dev.jid(), c.dev.lid(), "sender_lid"
+	// The other address of the sender comes without its device (Baileys Utils/decode-wa-message.js).
+	sender, alt, altName := c.dev.jid(), c.dev.phone.LID(), "sender_lid"
 	if byLID {
-		sender, alt, altName = c.dev.lid(), c.dev.jid(), "sender_pn"
+		sender, alt, altName = c.dev.lid(), c.dev.phone.JID(), "sender_pn"
 	}
 	out := stanza.Node{Tag: "message", Attrs: stanza.Attrs{
 		"id": id, "type": stanza.Str(n, "type"), "t": c.srv.now().Unix(), "notify": c.dev.phone.Options().Name,
