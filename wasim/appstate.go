@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.mau.fi/whatsmeow/proto/waServerSync"
 	"go.mau.fi/whatsmeow/types"
@@ -104,7 +103,7 @@ func (p *Phone) addPatchLocked(name string, patch []byte, from *companion, e *ef
 		id := newID()
 		e.queue(d, 0, "notification", id, "server_sync", stanza.Node{
 			Tag:     "notification",
-			Attrs:   stanza.Attrs{"type": "server_sync", "from": types.ServerJID, "id": id, "t": time.Now().Unix()},
+			Attrs:   stanza.Attrs{"type": "server_sync", "from": types.ServerJID, "id": id, "t": p.srv.now().Unix()},
 			Content: []stanza.Node{{Tag: "collection", Attrs: stanza.Attrs{"name": name, "version": version}}},
 		})
 	}

@@ -45,6 +45,9 @@ type conn struct {
 
 	available atomic.Bool // the client has said that somebody looks at it
 
+	unacked   atomic.Int64  // stanzas of the last batch that the client hasn't acknowledged
+	nextBatch chan struct{} // one element when the next batch may follow
+
 	imu     sync.Mutex
 	answers map[string]chan *stanza.Node // server-initiated IQs waiting for the client
 	lastIQ  uint64
@@ -64,7 +67,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ws.SetReadLimit(-1) // frames have their own limit
-	c := &conn{srv: s, ws: ws}
+	c := &conn{srv: s, ws: ws, nextBatch: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	// A goroutine of its own lets go of net/http's buffers and stack.
 	if !s.tasks.spawn(c.run) {
@@ -263,7 +266,7 @@ func (c *conn) ask(child stanza.Node) <-chan *stanza.Node {
 	c.write(stanza.Node{
 		Tag: "iq",
 		Attrs: stanza.Attrs{
-			"type": "set", "xmlns": "md", "from": types.ServerJID, "id": id, "t": time.Now().Unix(),
+			"type": "set", "xmlns": "md", "from": types.ServerJID, "id": id, "t": c.srv.now().Unix(),
 		},
 		Content: []stanza.Node{child},
 	})

@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -24,11 +27,26 @@ const (
 //	POST   /sandbox/phones                    {"number":"+14840000001","name":"Ana","auto_reply":"hi","registered":true}
 //	GET    /sandbox/phones/{number}/messages  {"messages":[{"id","from","text","media","timestamp",…}]}, newest last;
 //	                                          ?after=SEQ and ?limit=N page through the log, else the newest come
-//	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}
+//	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}; to may be a group's JID;
+//	                                          {"file":{"kind","mime","name","caption","data"}} sends a file, in base64;
+//	                                          "past":"2026-01-02T03:04:05Z" adds the text to the phone's history
+//	                                          instead, with "from_me" as one of its owner's
 //	POST   /sandbox/phones/{number}/scan      {"qr":"…"}
 //	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
 //	GET    /sandbox/phones/{number}/receipts  {"receipts":[{"message_id","from","type","timestamp"}]}: what companions
 //	                                          said about the phone's own messages, oldest first
+//	GET    /sandbox/phones/{number}/activities  what clients do towards the phone: typing, presence, rejected calls
+//	POST   /sandbox/phones/{number}/typing    {"to":"+14840000100","state":"composing"} or recording, paused
+//	POST   /sandbox/phones/{number}/presence  {"online":true}
+//	POST   /sandbox/phones/{number}/calls     {"to":"+14840000100","video":false} → {"id":"…"}, and
+//	                                          {"to":"…","end":"ID","reason":"timeout"} to end it
+//	POST   /sandbox/phones/{number}/contacts  {"number":"+14840000002","first_name":"Ben","full_name":"Ben Okafor"}
+//	POST   /sandbox/phones/{number}/block     {"number":"+14840000002","block":true}
+//	POST   /sandbox/phones/{number}/picture   {"data":"base64"}; {} removes it
+//	POST   /sandbox/phones/{number}/unlink    {"device":1}
+//	POST   /sandbox/phones/{number}/groups    {"subject":"Launch","members":["+14840000002"]} → {"jid":"…"}
+//	PATCH  /sandbox/phones/{number}/groups    {"group":"…@g.us","add":[…]} and the other fields of [GroupChange]
+//	GET    /sandbox/groups                    {"groups":[…]}
 //	GET    /sandbox/network                   a [Network]: how clients connect
 //	GET    /sandbox/faults                    {"faults":[…]}
 //	POST   /sandbox/faults                    a [Fault] → {"fault":{…}}
@@ -54,6 +72,9 @@ func Control(srv *Server) http.Handler {
 		"DELETE /sandbox/faults":                 c.clearFaults,
 		"GET /sandbox/unhandled":                 c.listUnhandled,
 	} {
+		mux.Handle(pattern, answer(handler))
+	}
+	for pattern, handler := range c.moreRoutes() {
 		mux.Handle(pattern, answer(handler))
 	}
 	mux.Handle("/sandbox/", answer(func(r *http.Request) (any, error) {
@@ -260,14 +281,27 @@ func (c control) sendMessage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var body struct {
-		To   string `json:"to"`
-		Text string `json:"text"`
-	}
+	var body messageBody
 	if err = decodeBody(r.Body, &body); err != nil {
 		return nil, err
 	}
-	id, err := p.Send(r.Context(), body.To, body.Text)
+	var id string
+	switch {
+	case body.File != nil && (body.Text != "" || body.Past != nil):
+		return nil, badRequest("a file has a caption instead of a text, and can't be in the past")
+	case body.Past != nil && (body.Text == "" || len(body.Text) > maxText):
+		return nil, badRequest("a text has 1 to %d bytes", maxText)
+	case body.File != nil:
+		f := body.File
+		id, err = p.SendFile(r.Context(), body.To, File{Kind: f.Kind, MIME: f.MIME, Name: f.Name, Caption: f.Caption, Data: f.Data})
+	case body.Past != nil:
+		id = newID()
+		err = p.AddHistory(r.Context(), PastMessage{
+			Chat: body.To, FromMe: body.FromMe, ID: id, Timestamp: *body.Past, Message: &waE2E.Message{Conversation: proto.String(body.Text)},
+		})
+	default:
+		id, err = p.Send(r.Context(), body.To, body.Text)
+	}
 	if err != nil {
 		return nil, err
 	}

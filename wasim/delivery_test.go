@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -289,8 +290,26 @@ func TestNewCompanionIsAnnouncedToThoseWhoCacheDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.text(0, "by now")
+	var lookups atomic.Int64
+	srv.Trace(func(e wasim.TraceEvent) {
+		if e.Direction == wasim.FromClient && e.Node.Attrs["xmlns"] == "usync" && e.Device == *c.Store.ID {
+			lookups.Add(1)
+		}
+	})
 	c.sendText(ana, "to the companion too")
 	late.text(0, "to the companion too")
+	if err := phone(t, srv, ana).Unlink(timeout(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := phone(t, srv, bruno).Send(timeout(t), business, "and now"); err != nil {
+		t.Fatal(err)
+	}
+	c.text(0, "and now")
+	c.sendText(ana, "to the phone alone again")
+	await(t, phone(t, srv, ana), hasText("to the phone alone again"))
+	if n := lookups.Load(); n != 0 {
+		t.Errorf("the client looked devices up %d times, so it didn't believe what it was told", n)
+	}
 }
 
 func TestClientReceiptsReachThePhone(t *testing.T) {

@@ -36,6 +36,12 @@
 // [Phone.Received] read the log. With [Phone.Send], [Phone.SendFile] and [Phone.SendMessage] a phone writes
 // to any other number. A number without a phone, or whose phone is Unregistered, isn't on WhatsApp.
 //
+// Phones make groups with [Phone.CreateGroup], change them with [Phone.ChangeGroup], and write to them by the
+// group's JID in place of a number, under sender keys of their own. They type ([Phone.Type]), come
+// online ([Phone.SetOnline]), change their picture ([Phone.SetPicture]), block ([Phone.Block]) and ring
+// ([Phone.Call]; nobody can pick up). What clients do of this towards a phone is in [Phone.Activities], what
+// they say of its messages in [Phone.Receipts].
+//
 // # What devices of an account share
 //
 // A phone hands each client that is linked to it the key of its app state, and its name. [Phone.SaveContact]
@@ -58,7 +64,11 @@
 //
 // Without a folder everything is in memory. With [Options.Dir], whatever the server acknowledges is on
 // disk first; after a kill at any moment, phones, pairings, sessions, logs and undelivered stanzas are
-// all there again, and clients need no new pairing.
+// all there again, and clients need no new pairing. [Options.MaxMessages] bounds the logs of a long run in
+// memory.
+//
+// A client that comes back gets what it has missed a hundred stanzas at a time, the next when it has
+// acknowledged the last. [Options.Now] sets the network's clock.
 //
 // # Other processes
 //
@@ -75,6 +85,6 @@
 //
 // The emulator was made from what clients accept, and from no knowledge of the real servers. That a
 // client works here says nothing about rate limits, bans, policies, or versions that are refused.
-// Not emulated: calls, channels, communities, status broadcasts, changes of groups and blocklists,
-// passkeys, and profile pictures.
+// Not emulated: answered calls, channels, communities, status broadcasts, joining groups by invitation,
+// passkeys, business profiles and catalogues, and snapshots of app state.
 package wasim

@@ -120,3 +120,36 @@ func ExamplePhone_Send() {
 	// Output:
 	// 1 +14840000001 Lunch? <nil>
 }
+
+// Phones can do without any client, for instance to set a scene.
+func ExamplePhone_CreateGroup() {
+	ctx := context.Background()
+	srv, err := wasim.Start(ctx, wasim.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	var phones []*wasim.Phone
+	for _, o := range []wasim.PhoneOptions{
+		{Number: "+14840000001", Name: "Ana"}, {Number: "+14840000002", Name: "Ben"}, {Number: "+14840000003", Name: "Chloé"},
+	} {
+		p, err := srv.AddPhone(ctx, o)
+		if err != nil {
+			log.Fatal(err)
+		}
+		phones = append(phones, p)
+	}
+	group, err := phones[0].CreateGroup(ctx, "Launch", "+14840000002", "+14840000003")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err = phones[1].Send(ctx, group.String(), "When do we start?"); err != nil {
+		log.Fatal(err)
+	}
+	m, err := phones[2].Await(ctx, func(m wasim.Received) bool { return m.Group == group.String() })
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s wrote %q in %s\n", m.From, m.Text, srv.Groups()[0].Subject)
+	// Output: +14840000002 wrote "When do we start?" in Launch
+}

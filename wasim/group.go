@@ -179,7 +179,7 @@ func (c *conn) routeGroup(n *stanza.Node, g *group) []handled {
 		}
 		e := new(effects)
 		done = append(done, handled{e, p.take(incoming{
-			from: c.dev.phone, device: c.dev, group: g.jid(), addr: p.LID(), id: stanza.Str(n, "id"), enc: enc, at: time.Now(),
+			from: c.dev.phone, device: c.dev, group: g.jid(), addr: p.LID(), id: stanza.Str(n, "id"), enc: enc, at: c.srv.now(),
 		}, e)})
 	}
 	return done

@@ -197,6 +197,7 @@ func (c *conn) handleAck(n *stanza.Node) {
 		typ = ""
 	}
 	var b durable.Batch
+	c.acknowledged()
 	b.Ack(c.dev.key, ackKey(class, stanza.Str(n, "id"), stanza.JID(n, "to"), stanza.JID(n, "participant"), typ))
 	c.srv.store.Submit(&b)
 }
@@ -205,7 +206,9 @@ func (c *conn) handleAck(n *stanza.Node) {
 func (c *conn) handleIB(n *stanza.Node) {
 	for _, child := range n.GetChildren() {
 		switch child.Tag {
-		case "unified_session", "offline_batch", "thread_metadata":
+		case "offline_batch":
+			c.readyForBatch()
+		case "unified_session", "thread_metadata":
 		default:
 			c.srv.recordUnhandled(c.device(), "unknown hint "+child.Tag, n)
 		}

@@ -3,7 +3,6 @@ package wasim
 import (
 	"crypto/sha1" //nolint:gosec // the protocol's choice, for a checksum
 	"encoding/binary"
-	"time"
 
 	"go.mau.fi/whatsmeow/types"
 
@@ -148,7 +147,7 @@ func (s *Server) nudge(d *companion, left int, e *effects) {
 	id := newID()
 	e.queue(d, 0, "notification", id, "encrypt", stanza.Node{
 		Tag:     "notification",
-		Attrs:   stanza.Attrs{"type": "encrypt", "from": types.ServerJID, "id": id, "t": time.Now().Unix()},
+		Attrs:   stanza.Attrs{"type": "encrypt", "from": types.ServerJID, "id": id, "t": s.now().Unix()},
 		Content: []stanza.Node{{Tag: "count", Attrs: stanza.Attrs{"value": left}}},
 	})
 }

@@ -154,7 +154,7 @@ func (p *Phone) EnterCode(ctx context.Context, code string) error {
 	c.write(stanza.Node{
 		Tag: "notification",
 		Attrs: stanza.Attrs{
-			"type": "link_code_companion_reg", "from": types.ServerJID, "id": newID(), "t": time.Now().Unix(),
+			"type": "link_code_companion_reg", "from": types.ServerJID, "id": newID(), "t": p.srv.now().Unix(),
 		},
 		Content: []stanza.Node{{
 			Tag:   "link_code_companion_reg",
@@ -196,7 +196,7 @@ func (p *Phone) linkTo(ctx context.Context, c *conn, identity [32]byte, secret [
 	if err != nil {
 		return err
 	}
-	signed, err := adv.Sign(p.keys, identity, secret, uint32(d.rec.Device), time.Now())
+	signed, err := adv.Sign(p.keys, identity, secret, uint32(d.rec.Device), p.srv.now())
 	if err != nil {
 		return fmt.Errorf("wasim: %w", err)
 	}
@@ -247,7 +247,7 @@ func (p *Phone) newCompanion(c *conn) (*companion, error) {
 	d := &companion{phone: p, key: deviceKey(p.digits, device), rec: companionRecord{
 		Device:       device,
 		Platform:     c.link.platform,
-		LinkedAt:     time.Now().UTC(),
+		LinkedAt:     p.srv.now().UTC(),
 		Noise:        append([]byte(nil), c.peer.Static[:]...),
 		Identity:     append([]byte(nil), c.link.identity[:]...),
 		Registration: c.link.registration,
@@ -268,7 +268,7 @@ func (s *Server) confirm(d *companion) error {
 		if err := d.save(&e.batch); err != nil {
 			return err
 		}
-		s.announceDevices(d.phone, d, &e)
+		s.announceDevices(d, true, &e)
 		return d.phone.greetLocked(&e, d)
 	})
 	if err != nil {
@@ -287,7 +287,7 @@ func (s *Server) forget(ctx context.Context, d *companion) error {
 	e.batch.Delete(bucketCompanion, d.key)
 	e.batch.DeleteAll(bucketOneTime, d.key+"/")
 	e.batch.DropQueue(d.key)
-	s.announceDevices(d.phone, d, &e)
+	s.announceDevices(d, false, &e)
 	if err := s.commit(ctx, &e); err != nil {
 		return fmt.Errorf("wasim: forget companion: %w", err)
 	}
@@ -309,41 +309,4 @@ func (p *Phone) Unlink(ctx context.Context, device int) error {
 		c.endStream("401", "device_removed")
 	}
 	return nil
-}
-
-// watcher is a companion that has asked for, and caches, a phone's device list under one of the
-// phone's two addresses.
-type watcher struct {
-	dev  *companion
-	addr types.JID
-}
-
-// watch notes that d caches the devices of p under addr.
-func (p *Phone) watch(d *companion, addr types.JID) {
-	p.watchMu.Lock()
-	defer p.watchMu.Unlock()
-	if p.watchers == nil {
-		p.watchers = map[watcher]struct{}{}
-	}
-	p.watchers[watcher{d, addr}] = struct{}{}
-}
-
-// announceDevices queues a notice for every companion that caches the device list of p, other than
-// the one that caused the change. Who caches what isn't kept across a restart of the server.
-func (s *Server) announceDevices(p *Phone, cause *companion, e *effects) {
-	p.watchMu.Lock()
-	defer p.watchMu.Unlock()
-	for w := range p.watchers {
-		if w.dev == cause || s.companion(w.dev.phone.digits, w.dev.rec.Device) != w.dev {
-			delete(p.watchers, w)
-			continue
-		}
-		id := newID()
-		e.queue(w.dev, 0, "notification", id, "devices", stanza.Node{
-			Tag:   "notification",
-			Attrs: stanza.Attrs{"type": "devices", "from": w.addr, "id": id, "t": time.Now().Unix()},
-			// "update" makes a client drop its cached list (whatsmeow notification.go).
-			Content: []stanza.Node{{Tag: "update", Attrs: stanza.Attrs{"device_hash": id}}},
-		})
-	}
 }

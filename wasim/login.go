@@ -11,7 +11,7 @@ import (
 	"github.com/tidelinehq/tideline/wasim/internal/stanza"
 )
 
-// replayPage is how many queue entries are read at once.
+// replayPage is how many queue entries make a batch.
 const replayPage = 100
 
 // login admits a linked companion and replays what it has missed. It reports false after a refusal.
@@ -42,66 +42,137 @@ func (c *conn) login() bool {
 	}
 	s.counters.logins.Add(1)
 	c.write(stanza.Node{Tag: "success", Attrs: stanza.Attrs{
-		"t":        time.Now().Unix(),
+		"t":        s.now().Unix(),
 		"lid":      d.lid(),
 		"props":    "27",
 		"abprops":  "1",
 		"location": "lla",
 		"creation": d.snapshot().LinkedAt.Unix(),
 	}})
-	return c.replay()
+	return c.startReplay()
 }
 
-// replay sends the queue, then what came in the meantime. Deliveries are held back from the moment
-// the connection became live; the empty batch marks the place in the queue from which on they will
-// all come here.
-func (c *conn) replay() bool {
+// replay is the delivery of what a companion has missed, batch by batch.
+type replay struct {
+	after, until int64 // sequence numbers in the queue
+	sent         int
+	done         bool // nothing is left
+}
+
+// startReplay sends the first batch of the queue and, when there is more, leaves the rest to a goroutine: what
+// follows depends on what the client answers, which the caller is about to read. Deliveries are held back
+// from the moment the connection became live; the empty batch of changes marks the place in the queue from
+// which on they will all come to this connection.
+func (c *conn) startReplay() bool {
 	ticket := c.srv.store.Submit(new(durable.Batch))
 	if err := ticket.Wait(c.ctx); err != nil {
 		return false
 	}
-	total, err := c.srv.store.QueueLen(c.ctx, c.dev.key, ticket.Last)
+	kinds, err := c.srv.store.QueueKinds(c.ctx, c.dev.key, ticket.Last)
 	if err != nil {
 		c.srv.log.Error("queue not read", "error", err)
 		return false
+	}
+	total := 0
+	for _, n := range kinds {
+		total += n
 	}
 	if total > 0 {
 		c.write(stanza.Node{Tag: "ib", Attrs: stanza.Attrs{"from": types.ServerJID}, Content: []stanza.Node{{
 			Tag: "offline_preview",
 			Attrs: stanza.Attrs{
-				"count": total, "message": total, "receipt": 0, "notification": 0, "appdata": 0,
+				"count": total, "message": kinds["message"], "receipt": kinds["receipt"],
+				"notification": kinds["notification"], "call": kinds["call"], "appdata": 0,
 			},
 		}}})
 	}
-	sent := 0
-	for after := int64(0); ; {
-		page, err := c.srv.store.Queue(c.ctx, c.dev.key, after, ticket.Last, replayPage)
-		if err != nil {
-			c.srv.log.Error("queue not read", "error", err)
-			return false
-		}
-		for _, e := range page {
-			after = e.Seq
-			n, err := stanza.Decode(e.Payload)
-			if err != nil {
-				c.srv.log.Error("queue entry unreadable", "error", err)
-				continue
-			}
-			n.Attrs["offline"] = sent
-			c.write(*n)
-			sent++
-		}
-		if len(page) < replayPage {
-			break
-		}
+	r := &replay{until: ticket.Last}
+	if !c.replayBatch(r) {
+		return false
 	}
-	c.write(stanza.Node{Tag: "ib", Attrs: stanza.Attrs{"from": types.ServerJID}, Content: []stanza.Node{
-		{Tag: "offline", Attrs: stanza.Attrs{"count": sent}},
-	}})
+	if r.done {
+		c.endReplay(r)
+		return true
+	}
+	return c.srv.tasks.spawn(func() {
+		for !r.done {
+			if !c.awaitBatch() {
+				return
+			}
+			if !c.replayBatch(r) {
+				c.cut()
+				return
+			}
+		}
+		c.endReplay(r)
+	})
+}
 
+// replayBatch sends the next batch of the queue.
+func (c *conn) replayBatch(r *replay) bool {
+	page, err := c.srv.store.Queue(c.ctx, c.dev.key, r.after, r.until, replayPage)
+	if err != nil {
+		if c.ctx.Err() == nil {
+			c.srv.log.Error("queue not read", "error", err)
+		}
+		return false
+	}
+	r.done = len(page) < replayPage
+	c.unacked.Store(int64(len(page)))
+	for _, e := range page {
+		r.after = e.Seq
+		n, err := stanza.Decode(e.Payload)
+		if err != nil {
+			c.srv.log.Error("queue entry unreadable", "error", err)
+			continue
+		}
+		n.Attrs["offline"] = r.sent
+		c.write(*n)
+		r.sent++
+	}
+	return true
+}
+
+// batchPatience is how long a client may take to acknowledge a batch. Then the next one comes anyway: a
+// client that can't process something must not miss what follows.
+const batchPatience = 2 * time.Second
+
+// awaitBatch waits until the client is ready for the next batch: it has acknowledged the last one, or asked
+// for more (Baileys Socket/socket.js sends offline_batch, whatsmeow doesn't).
+func (c *conn) awaitBatch() bool {
+	wait := time.NewTimer(batchPatience)
+	defer wait.Stop()
+	select {
+	case <-c.nextBatch:
+	case <-wait.C:
+	case <-c.ctx.Done():
+		return false
+	}
+	return true
+}
+
+// acknowledged counts that the client has taken a stanza off its queue.
+func (c *conn) acknowledged() {
+	if c.unacked.Add(-1) == 0 {
+		c.readyForBatch()
+	}
+}
+
+func (c *conn) readyForBatch() {
+	select {
+	case c.nextBatch <- struct{}{}:
+	default:
+	}
+}
+
+// endReplay says that the queue has been sent, and lets go what came in the meantime.
+func (c *conn) endReplay(r *replay) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
-	c.replaying, c.floor = false, ticket.Last
+	c.writeLocked(stanza.Node{Tag: "ib", Attrs: stanza.Attrs{"from": types.ServerJID}, Content: []stanza.Node{
+		{Tag: "offline", Attrs: stanza.Attrs{"count": r.sent}},
+	}})
+	c.replaying, c.floor = false, r.until
 	held := c.held
 	c.held = nil
 	for _, d := range held {
@@ -109,7 +180,6 @@ func (c *conn) replay() bool {
 			c.writeLocked(d.node)
 		}
 	}
-	return true
 }
 
 // deliver sends a queued stanza, unless the replay has already done so or will.

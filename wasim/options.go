@@ -40,6 +40,15 @@ type Options struct {
 	// Zero answers at once.
 	Latency time.Duration
 
+	// MaxMessages bounds each phone's log of received messages in memory: the oldest make room for new
+	// ones, and a repetition of one that is gone counts as new. Zero keeps all. A folder keeps all
+	// in any case, on disk.
+	MaxMessages int
+
+	// Now is the network's clock: the time of messages, receipts and changes. Nil is time.Now. Waiting,
+	// as [Options.Latency] makes the network do, is by the real clock. It is called from many goroutines.
+	Now func() time.Time
+
 	// Logger receives what the server does, without message texts or numbers above debug level.
 	// Nil is silent.
 	Logger *slog.Logger

@@ -209,7 +209,7 @@ func (p *Phone) receiptLocked(in incoming, typ string, step int, e *effects) {
 
 // queueReceipt queues a receipt from the owner of addr for a companion's message.
 func (s *Server) queueReceipt(d *companion, step int, addr, group types.JID, id, typ string, e *effects) {
-	n := stanza.Node{Tag: "receipt", Attrs: stanza.Attrs{"from": addr, "id": id, "t": time.Now().Unix()}}
+	n := stanza.Node{Tag: "receipt", Attrs: stanza.Attrs{"from": addr, "id": id, "t": s.now().Unix()}}
 	if !group.IsEmpty() {
 		n.Attrs["from"], n.Attrs["participant"] = group, addr
 	}
@@ -237,7 +237,7 @@ func (p *Phone) askRetryLocked(in incoming, e *effects) error {
 	keys := p.freshKeysLocked(&e.batch)
 	n := stanza.Node{
 		Tag:   "receipt",
-		Attrs: stanza.Attrs{"type": "retry", "from": in.addr, "id": in.id, "t": time.Now().Unix()},
+		Attrs: stanza.Attrs{"type": "retry", "from": in.addr, "id": in.id, "t": p.srv.now().Unix()},
 		Content: []stanza.Node{
 			{Tag: "retry", Attrs: stanza.Attrs{"count": count, "id": in.id, "t": in.at.Unix(), "v": 1}},
 			keys[0],

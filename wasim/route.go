@@ -107,7 +107,7 @@ func (c *conn) later(extra time.Duration, fn func()) {
 // ackMessage acknowledges a message stanza, with an error unless code is 0.
 func (c *conn) ackMessage(n *stanza.Node, code int) {
 	ack := stanza.Node{Tag: "ack", Attrs: stanza.Attrs{
-		"class": "message", "id": stanza.Str(n, "id"), "from": stanza.JID(n, "to"), "t": time.Now().Unix(),
+		"class": "message", "id": stanza.Str(n, "id"), "from": stanza.JID(n, "to"), "t": c.srv.now().Unix(),
 	}}
 	if code != 0 {
 		ack.Attrs["error"] = code
@@ -118,7 +118,7 @@ func (c *conn) ackMessage(n *stanza.Node, code int) {
 // routeDirect hands a message of a direct chat to each device that it is encrypted for.
 func (c *conn) routeDirect(n *stanza.Node, dest *Phone) []handled {
 	in := incoming{
-		from: c.dev.phone, device: c.dev, addr: stanza.JID(n, "to").ToNonAD(), id: stanza.Str(n, "id"), at: time.Now(),
+		from: c.dev.phone, device: c.dev, addr: stanza.JID(n, "to").ToNonAD(), id: stanza.Str(n, "id"), at: c.srv.now(),
 	}
 	deliver := func(jid types.JID, enc []stanza.Node) (handled, bool) {
 		p := c.srv.user(jid)
@@ -191,12 +191,13 @@ func (c *conn) forward(n *stanza.Node, p *Phone, jid types.JID, enc []stanza.Nod
 func (c *conn) forwardTo(d *companion, n *stanza.Node, jid types.JID, enc []stanza.Node, e *effects) {
 	to, id := stanza.JID(n, "to"), stanza.Str(n, "id")
 	byLID := jid.Server == types.HiddenUserServer
-	sender, alt, altName := c.dev.jid(), c.dev.lid(), "sender_lid"
+	// The other address of the sender comes without its device (Baileys Utils/decode-wa-message.js).
+	sender, alt, altName := c.dev.jid(), c.dev.phone.LID(), "sender_lid"
 	if byLID {
-		sender, alt, altName = c.dev.lid(), c.dev.jid(), "sender_pn"
+		sender, alt, altName = c.dev.lid(), c.dev.phone.JID(), "sender_pn"
 	}
 	out := stanza.Node{Tag: "message", Attrs: stanza.Attrs{
-		"id": id, "type": stanza.Str(n, "type"), "t": time.Now().Unix(), "notify": c.dev.phone.Options().Name,
+		"id": id, "type": stanza.Str(n, "type"), "t": c.srv.now().Unix(), "notify": c.dev.phone.Options().Name,
 	}}
 	if edit := stanza.Str(n, "edit"); edit != "" {
 		out.Attrs["edit"] = edit
@@ -226,6 +227,7 @@ func (c *conn) handleReceipt(n *stanza.Node) {
 	to, id, typ := stanza.JID(n, "to"), stanza.Str(n, "id"), stanza.Str(n, "type")
 	var e effects
 	if typ != "retry" {
+		c.acknowledged()
 		e.batch.Ack(c.dev.key, ackKey("message", id, to, stanza.JID(n, "participant"), ""))
 	}
 	ids := []string{id}
@@ -243,7 +245,7 @@ func (c *conn) handleReceipt(n *stanza.Node) {
 	}
 	if p := c.srv.user(who); p != nil {
 		for _, one := range ids {
-			p.noteReceipt(Receipt{MessageID: one, From: c.dev.phone.Number(), Type: typ, Timestamp: timestamp(time.Now())})
+			p.noteReceipt(Receipt{MessageID: one, From: c.dev.phone.Number(), Type: typ, Timestamp: timestamp(c.srv.now())})
 		}
 		if p != c.dev.phone && typ != "retry" {
 			c.relayReceipt(p, who, group, ids, typ, &e)
@@ -298,7 +300,7 @@ func (c *conn) retry(p *Phone, who types.JID, n *stanza.Node) {
 		from = c.dev.lid()
 	}
 	out := stanza.Node{Tag: "receipt", Attrs: stanza.Attrs{
-		"type": "retry", "from": from, "id": stanza.Str(n, "id"), "t": time.Now().Unix(),
+		"type": "retry", "from": from, "id": stanza.Str(n, "id"), "t": c.srv.now().Unix(),
 	}, Content: n.Content}
 	if to := stanza.JID(n, "to"); to.Server == types.GroupServer {
 		out.Attrs["from"], out.Attrs["participant"] = to, from

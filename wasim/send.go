@@ -97,7 +97,7 @@ func (p *Phone) sendLocked(e *effects, to *Phone, group types.JID, msg *waE2E.Me
 	if err != nil {
 		return "", fmt.Errorf("marshal message: %w", err)
 	}
-	m := sentMessage{ID: newID(), To: to.digits, Plain: plain, At: time.Now()}
+	m := sentMessage{ID: newID(), To: to.digits, Plain: plain, At: p.srv.now()}
 	if err = p.rememberLocked(&m, &e.batch); err != nil {
 		return "", err
 	}

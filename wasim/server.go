@@ -31,6 +31,7 @@ type Server struct {
 	blobs     blobStore
 	lock      *flock.Flock // of the folder; nil in memory
 	latency   time.Duration
+	clock     func() time.Time
 	control   bool // serve the control API too
 	faults    faultSet
 	counters  counters
@@ -76,19 +77,23 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	if opts.Latency < 0 {
-		return nil, errors.New("wasim: latency can't be negative")
+	if opts.Latency < 0 || opts.MaxMessages < 0 {
+		return nil, errors.New("wasim: neither latency nor the number of messages can be negative")
 	}
 	signallog.Silence()
 	s := &Server{
 		log:     opts.Logger,
 		latency: opts.Latency,
 		control: opts.Control,
+		clock:   opts.Now,
 		phones:  map[string]*Phone{},
 		lids:    map[string]*Phone{},
 		conns:   map[*conn]struct{}{},
 		refs:    map[string]*conn{},
 		groups:  map[string]*group{},
+	}
+	if s.clock == nil {
+		s.clock = time.Now
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -137,7 +142,7 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 func (s *Server) open(ctx context.Context, opts Options) (err error) {
 	seed := opts.Seed
 	if opts.Dir == "" {
-		s.store, s.blobs = durable.NewMemory(), newMemoryBlobs()
+		s.store, s.blobs = durable.NewMemory(opts.MaxMessages), newMemoryBlobs()
 		if seed == nil {
 			seed = processSeed()
 		}
@@ -267,7 +272,7 @@ func (s *Server) Stats() Stats {
 }
 
 // now is the network's time.
-func (s *Server) now() time.Time { return time.Now() }
+func (s *Server) now() time.Time { return s.clock() }
 
 // after runs fn once d has passed, at once in the calling goroutine when d is zero, and not at all
 // once the server closes.

@@ -117,6 +117,9 @@ func (p *Phone) syncLocked(e *effects, info appstate.PatchInfo, from *companion)
 	if err != nil {
 		return err
 	}
+	if info.Timestamp.IsZero() {
+		info.Timestamp = p.srv.now()
+	}
 	raw, err := book.Encode(info)
 	if err != nil {
 		return err

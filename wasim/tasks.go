@@ -97,6 +97,6 @@ func (s *Server) recordUnhandled(dev types.JID, reason string, n *stanza.Node) {
 	defer l.mu.Unlock()
 	l.total++
 	if len(l.rows) < maxUnhandled {
-		l.rows = append(l.rows, Unhandled{Time: time.Now(), Device: dev, Reason: reason, Stanza: n.String()})
+		l.rows = append(l.rows, Unhandled{Time: s.now(), Device: dev, Reason: reason, Stanza: n.String()})
 	}
 }

@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline'
 import {
   DisconnectReason,
   WAMessageStatus,
+  WAMessageStubType,
   WA_CERT_DETAILS,
   downloadMediaMessage,
   extractMessageContent,
@@ -93,11 +94,18 @@ function connect() {
     }
   })
   socket.ev.on('presence.update', ({ id, presences }) => tell({ event: 'presence', id, presences }))
-  socket.ev.on('contacts.update', contacts => tell({ event: 'contacts', contacts }))
+  socket.ev.on('contacts.upsert', contacts => {
+    for (const { id, name } of contacts) tell({ event: 'contact', jid: id, name })
+  })
+  socket.ev.on('chats.update', chats => {
+    for (const { id, archived } of chats) if (archived) tell({ event: 'chat', chat: id, status: 'archived' })
+  })
   socket.ev.on('messaging-history.set', ({ chats, contacts, messages, syncType }) => {
     tell({ event: 'history', chats: chats.length, contacts: contacts.length, messages: messages.length, syncType })
   })
-  socket.ev.on('call', calls => tell({ event: 'calls', calls }))
+  socket.ev.on('call', calls => {
+    for (const { id, status } of calls) tell({ event: 'call', id, status })
+  })
 }
 
 async function received(message) {
@@ -112,7 +120,8 @@ async function received(message) {
     name: message.pushName,
   }
   if (!content) {
-    if (message.messageStubType != null) tell({ ...event, event: 'undecryptable', why: message.messageStubParameters })
+    // Changes of groups come as messages without content too.
+    if (message.messageStubType === WAMessageStubType.CIPHERTEXT) tell({ ...event, event: 'undecryptable', why: message.messageStubParameters })
     return
   }
   if (content.protocolMessage) return

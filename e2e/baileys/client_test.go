@@ -67,7 +67,6 @@ type event struct {
 		State string `json:"lastKnownPresence"`
 	} `json:"presences"`
 	Chats    int `json:"chats"`
-	Contacts any `json:"contacts"`
 	Messages int `json:"messages"`
 }
 

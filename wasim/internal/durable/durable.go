@@ -138,8 +138,8 @@ type Store interface {
 	Last(ctx context.Context, phone string, limit int) ([]Message, error)
 	// Queue returns up to limit entries of a device's queue with after < Seq ≤ until, oldest first.
 	Queue(ctx context.Context, device string, after, until int64, limit int) ([]Entry, error)
-	// QueueLen counts the entries of a device's queue with Seq ≤ until.
-	QueueLen(ctx context.Context, device string, until int64) (int, error)
+	// QueueKinds counts the entries of a device's queue with Seq ≤ until by kind, which is what a key has before its first "|".
+	QueueKinds(ctx context.Context, device string, until int64) (map[string]int, error)
 	// Close commits what was submitted and releases the store.
 	Close() error
 }

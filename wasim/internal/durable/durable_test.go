@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func each(t *testing.T, test func(t *testing.T, s Store)) {
 	t.Helper()
 	for name, open := range map[string]func(t *testing.T) Store{
-		"memory": func(*testing.T) Store { return NewMemory() },
+		"memory": func(*testing.T) Store { return NewMemory(0) },
 		"sqlite": func(t *testing.T) Store {
 			s, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "with space?.db"))
 			if err != nil {
@@ -124,14 +125,54 @@ func TestQueueBehavesLikeAList(t *testing.T) {
 					break
 				}
 			}
-			if count, err := s.QueueLen(context.Background(), device, last); count != len(want) || err != nil || !slices.Equal(got, want) {
-				r.Fatalf("got %v (%d, %v), want %v", got, count, err, want)
+			counts := map[string]int{}
+			for _, key := range want {
+				counts[key]++
+			}
+			if kinds, err := s.QueueKinds(context.Background(), device, last); !maps.Equal(kinds, counts) || err != nil || !slices.Equal(got, want) {
+				r.Fatalf("got %v (%v, %v), want %v", got, kinds, err, want)
 			}
 			commit(t, s, func(b *Batch) { b.DropQueue(device) })
-			if count, _ := s.QueueLen(context.Background(), device, last); count != 0 {
-				r.Fatalf("%d entries are left", count)
+			if kinds, _ := s.QueueKinds(context.Background(), device, last); len(kinds) != 0 {
+				r.Fatalf("%v are left", kinds)
 			}
 		})
+	})
+}
+
+func TestLogInMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	s := NewMemory(3)
+	for i := range 10 {
+		commit(t, s, func(b *Batch) {
+			b.Append("a", &Message{Chat: "c", ID: fmt.Sprint(i), Attempts: 1})
+			b.Append("b", &Message{Chat: "c", ID: fmt.Sprint(i), Attempts: 1})
+		})
+	}
+	commit(t, s, func(b *Batch) { b.Bump("a", "c", "8"); b.Bump("a", "c", "2") })
+	list, err := s.Messages(t.Context(), "a", 0, 100)
+	if err != nil || len(list) != 3 || list[0].ID != "7" || list[1].Attempts != 2 || list[2].Attempts != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if found, _ := s.Find(t.Context(), "a", "c", "2"); found {
+		t.Error("a message that is gone was found")
+	}
+}
+
+func TestQueueIsCountedByKind(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s Store) {
+		last := commit(t, s, func(b *Batch) {
+			for _, key := range []string{"message|1|x", "message|2|x", "receipt|1|x", "odd"} {
+				b.Enqueue("d", &Entry{Key: key, Payload: []byte("p")})
+			}
+			b.Enqueue("other", &Entry{Key: "message|1|x", Payload: []byte("p")})
+		})
+		commit(t, s, func(b *Batch) { b.Enqueue("d", &Entry{Key: "message|3|x", Payload: []byte("p")}) })
+		got, err := s.QueueKinds(t.Context(), "d", last)
+		if diff := cmp.Diff(map[string]int{"message": 2, "receipt": 1, "odd": 1}, got); diff != "" || err != nil {
+			t.Errorf("%v %s", err, diff)
+		}
 	})
 }
 

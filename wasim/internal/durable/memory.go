@@ -4,19 +4,22 @@ import (
 	"context"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 )
 
 // NewMemory returns a store that lasts as long as the process. It drops key-value state, which its
-// owner has in memory anyway and could only want back after a restart.
-func NewMemory() Store {
+// owner has in memory anyway and could only want back after a restart. Each phone's log keeps the newest
+// messages, as many as given; 0 keeps all.
+func NewMemory(messages int) Store {
 	done := make(chan struct{})
 	close(done)
-	return &memory{done: done, logs: map[string]*log{}, queues: map[string][]Entry{}}
+	return &memory{done: done, most: messages, logs: map[string]*log{}, queues: map[string][]Entry{}}
 }
 
 type memory struct {
 	done chan struct{} // always closed: every ticket is durable at once
+	most int           // messages of a log, 0 without limit
 
 	mu     sync.RWMutex
 	closed bool
@@ -27,7 +30,8 @@ type memory struct {
 
 type log struct {
 	rows  []Message
-	index map[[2]string]int // chat and id → position in rows
+	gone  int               // how many were before rows
+	index map[[2]string]int // chat and id → position in rows, plus gone
 }
 
 func (m *memory) Submit(b *Batch) *Ticket {
@@ -52,12 +56,18 @@ func (m *memory) apply(o op) {
 			l = &log{index: map[[2]string]int{}}
 			m.logs[o.a] = l
 		}
-		l.index[[2]string{o.message.Chat, o.message.ID}] = len(l.rows)
+		if m.most > 0 && len(l.rows) == m.most {
+			delete(l.index, [2]string{l.rows[0].Chat, l.rows[0].ID})
+			l.rows[0] = Message{} // the array behind rows lives on until it grows
+			l.rows = l.rows[1:]
+			l.gone++
+		}
+		l.index[[2]string{o.message.Chat, o.message.ID}] = l.gone + len(l.rows)
 		l.rows = append(l.rows, *o.message)
 	case opBump:
 		if l := m.logs[o.a]; l != nil {
 			if i, ok := l.index[[2]string{o.b, o.c}]; ok {
-				l.rows[i].Attempts++
+				l.rows[i-l.gone].Attempts++
 			}
 		}
 	case opEnqueue:
@@ -126,16 +136,17 @@ func (m *memory) Queue(_ context.Context, device string, after, until int64, lim
 	return out, nil
 }
 
-func (m *memory) QueueLen(_ context.Context, device string, until int64) (int, error) {
+func (m *memory) QueueKinds(_ context.Context, device string, until int64) (map[string]int, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	n := 0
+	kinds := map[string]int{}
 	for _, e := range m.queues[device] {
 		if e.Seq <= until {
-			n++
+			kind, _, _ := strings.Cut(e.Key, "|")
+			kinds[kind]++
 		}
 	}
-	return n, nil
+	return kinds, nil
 }
 
 func (m *memory) Close() error {

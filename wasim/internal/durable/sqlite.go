@@ -287,12 +287,27 @@ func (s *sqlite) Queue(ctx context.Context, device string, after, until int64, l
 	return out, rows.Err()
 }
 
-func (s *sqlite) QueueLen(ctx context.Context, device string, until int64) (n int, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM queue WHERE device = ? AND seq <= ?`, device, until).Scan(&n)
+func (s *sqlite) QueueKinds(ctx context.Context, device string, until int64) (_ map[string]int, err error) {
+	const query = `SELECT substr(key, 1, instr(key || '|', '|') - 1) AS kind, COUNT(*) FROM queue
+		WHERE device = ? AND seq <= ? GROUP BY kind`
+	rows, err := s.db.QueryContext(ctx, query, device, until)
 	if err != nil {
-		return 0, fmt.Errorf("count queue: %w", err)
+		return nil, fmt.Errorf("count queue: %w", err)
 	}
-	return n, nil
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	kinds := map[string]int{}
+	for rows.Next() {
+		var kind string
+		var n int
+		if err := rows.Scan(&kind, &n); err != nil {
+			return nil, fmt.Errorf("count queue: %w", err)
+		}
+		kinds[kind] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count queue: %w", err)
+	}
+	return kinds, nil
 }
 
 func (s *sqlite) Close() error {
