@@ -112,8 +112,8 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return errors.Join(err, s.pool.Close())
 	}
 	for range max(o.Workers, 1) {
-		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.commitPostgres()))
-		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.commitPostgres()))
+		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
+		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
 	}
 	return nil
 }
