@@ -92,7 +92,7 @@ func BenchmarkDecodeSend(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		body.Reset([]byte(benchBody))
-		if _, err := s.decodeSend(r); err != nil {
+		if _, err := s.decodeSend(r, toPhone, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -91,6 +91,22 @@ func (f *fakes) Get(_ context.Context, _ *tideline.Principal, uid string) (store
 	return f.get(uid)
 }
 
+func (f *fakes) React(_ context.Context, _ *tideline.Principal, uid, _ string) (store.MessageView, error) {
+	return f.get(uid)
+}
+
+func (f *fakes) ChatView(context.Context, int64, int64) (store.ChatView, error) {
+	return store.ChatView{}, tideline.Errorf(tideline.CodeNotFound, "chat not found")
+}
+
+func (f *fakes) ListChats(context.Context, int64, store.ChatFilter, store.Page) ([]store.ChatView, bool, error) {
+	return nil, false, nil
+}
+
+func (f *fakes) ChatMessages(context.Context, int64, int64, store.MessageFilter, store.Page) ([]store.MessageView, bool, error) {
+	return nil, false, tideline.Errorf(tideline.CodeNotFound, "chat not found")
+}
+
 func (f *fakes) AccountsOf(context.Context, int64) ([]tideline.Account, int64, error) {
 	accounts, err := f.accounts()
 	return accounts, 1, err

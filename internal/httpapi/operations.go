@@ -23,14 +23,7 @@ func (s *server) GetMessage(_ http.ResponseWriter, r *http.Request, uid apigen.M
 		s.fail(x, r, err)
 		return
 	}
-	link := ""
-	if v.File != nil {
-		link = s.fileLink(r, v.File.UID)
-	}
-	s.reply(x, http.StatusOK, apigen.MessageResponse{
-		Status: apigen.Ok,
-		Data:   messageInfo(&v, x.principal.Workspace.Location(), link),
-	})
+	s.reply(x, http.StatusOK, apigen.MessageResponse{Status: apigen.Ok, Data: s.messageInfo(r, &v)})
 }
 
 // message finds a message. What can't be a uid is not looked for: it may not even

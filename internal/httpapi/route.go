@@ -16,6 +16,7 @@ import (
 
 const (
 	messagesPath    = Base + "/messages"
+	toJIDPath       = messagesPath + "/to_jid"
 	uploadPattern   = "POST " + Base + "/files_upload"
 	downloadPattern = "GET " + Base + "/files/{uid}/download"
 )
@@ -56,7 +57,16 @@ func (s *server) route() {
 		}
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
-		s.mux.HandleFunc(path, s.otherMethod(strings.Join(methods, ", ")))
+		other := s.otherMethod(strings.Join(methods, ", "))
+		if path == toJIDPath {
+			// For the mux, all methods here and GET of any message's uid would be
+			// neither the more special.
+			for _, method := range []string{http.MethodOptions, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+				s.mux.HandleFunc(method+" "+path, other)
+			}
+			continue
+		}
+		s.mux.HandleFunc(path, other)
 	}
 	s.mux.HandleFunc("/", s.otherPath)
 }

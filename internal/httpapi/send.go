@@ -44,6 +44,11 @@ func (s *server) sendMessage(ctx context.Context, x *exchange, r *http.Request) 
 		s.fail(x, r, err)
 		return
 	}
+	s.sent(x, receipt)
+}
+
+// sent answers a send that was accepted.
+func (s *server) sent(x *exchange, receipt message.Receipt) {
 	if receipt.Replayed {
 		x.Header()["Idempotent-Replay"] = []string{"true"}
 	}
@@ -67,7 +72,7 @@ func (s *server) trySend(ctx context.Context, x *exchange, r *http.Request, bear
 	if err := s.allow(ctx, p); err != nil {
 		return message.Receipt{}, err
 	}
-	request, err := s.decodeSend(r)
+	request, err := s.decodeSend(r, toPhone, 0)
 	if err != nil {
 		return message.Receipt{}, err
 	}
@@ -80,16 +85,51 @@ func unrestricted(p *tideline.Principal) bool {
 	return p.Member.Role.MaySend() && p.Workspace.Plan.API && p.Workspace.Plan.Attachments
 }
 
+// SendMessageToChat implements apigen.ServerInterface.
+func (s *server) SendMessageToChat(_ http.ResponseWriter, r *http.Request, id apigen.ChatID, _ apigen.SendMessageToChatParams) {
+	chatID, err := chatID(id)
+	if err != nil {
+		s.fail(of(r), r, err)
+		return
+	}
+	s.sendTo(r, toChat, chatID)
+}
+
+// SendMessageToJID implements apigen.ServerInterface.
+func (s *server) SendMessageToJID(_ http.ResponseWriter, r *http.Request, _ apigen.SendMessageToJIDParams) {
+	s.sendTo(r, toJID, 0)
+}
+
+// sendTo answers the sends that are admitted like every other call.
+func (s *server) sendTo(r *http.Request, target sendTarget, chatID int64) {
+	x := of(r)
+	request, err := s.decodeSend(r, target, chatID)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	receipt, err := s.messages.Send(r.Context(), x.principal, request)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	s.sent(x, receipt)
+}
+
 // decodeSend reads the request. Everything that is wrong with its fields is in
 // one error.
-func (s *server) decodeSend(r *http.Request) (message.SendRequest, error) {
+func (s *server) decodeSend(r *http.Request, target sendTarget, chatID int64) (message.SendRequest, error) {
 	d := s.getDecoder()
 	defer s.putDecoder(d)
 	raw, err := d.read(r, s.maxJSON)
 	if err != nil {
 		return message.SendRequest{}, err
 	}
-	var b sendBody
+	b := sendBody{target: target}
+	b.request.ChatID = chatID
+	if target == toJID {
+		b.request.JID = new("") // missing is as wrong as empty
+	}
 	if err := b.decode(&d.body, &d.json); err != nil {
 		return message.SendRequest{}, err
 	}

@@ -14,19 +14,21 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// sendField is a key of the body of POST /messages that means something, in the
+// sendField is a key of the body of a send that means something, in the
 // order in which errors are listed.
 type sendField uint8
 
 const (
 	noField sendField = iota
 	fieldPhone
+	fieldJID
 	fieldAccountPhone
 	fieldAccountID
 	fieldText
 	fieldFileUID
 	fieldFileURL
 	fieldTemplateID
+	fieldReplyTo
 	fieldLabel
 	fieldChatName
 	fieldIdempotencyKey // a header, but its errors are listed with the others
@@ -37,6 +39,8 @@ func (f sendField) name() string {
 	switch f {
 	case fieldPhone:
 		return "phone"
+	case fieldJID:
+		return "jid"
 	case fieldAccountPhone:
 		return "whatsapp_account_phone"
 	case fieldAccountID:
@@ -49,6 +53,8 @@ func (f sendField) name() string {
 		return "file_url"
 	case fieldTemplateID:
 		return "attachment_template_id"
+	case fieldReplyTo:
+		return "reply_to"
 	case fieldLabel:
 		return "label"
 	case fieldChatName:
@@ -65,6 +71,8 @@ func fieldNamed[T ~string | ~[]byte](key T) sendField {
 	switch string(key) {
 	case "phone":
 		return fieldPhone
+	case "jid":
+		return fieldJID
 	case "whatsapp_account_phone":
 		return fieldAccountPhone
 	case "whatsapp_account_id":
@@ -77,6 +85,8 @@ func fieldNamed[T ~string | ~[]byte](key T) sendField {
 		return fieldFileURL
 	case "attachment_template_id":
 		return fieldTemplateID
+	case "reply_to":
+		return fieldReplyTo
 	case "label":
 		return fieldLabel
 	case "chat_name":
@@ -88,10 +98,36 @@ func fieldNamed[T ~string | ~[]byte](key T) sendField {
 	}
 }
 
-// sendBody is a decoded body of POST /messages. Values of a wrong type leave
+// sendTarget is how a send names where it goes. It decides which keys of the
+// body mean something; the others are ignored like unknown ones.
+type sendTarget uint8
+
+const (
+	toPhone sendTarget = iota
+	toJID
+	toChat
+)
+
+// takes reports whether f means something for a send to t.
+func (t sendTarget) takes(f sendField) bool {
+	switch f {
+	case fieldPhone:
+		return t == toPhone
+	case fieldJID:
+		return t == toJID
+	case fieldReplyTo:
+		return t != toPhone
+	case fieldAccountPhone, fieldAccountID, fieldChatName:
+		return t != toChat
+	}
+	return true
+}
+
+// sendBody is the decoded body of a send. Values of a wrong type leave
 // their error in wrong and a stand-in in request, so that rules about several
 // fields together don't complain about what the client did mean to give.
 type sendBody struct {
+	target  sendTarget
 	request message.SendRequest
 	wrong   []tideline.FieldError
 	blamed  uint16 // bit set of the fields that need no further errors
@@ -148,7 +184,7 @@ func (b *sendBody) member(d *jsontext.Decoder) error {
 		f = fieldNamed(unquoted)
 	}
 	switch {
-	case f == noField || f == fieldIdempotencyKey:
+	case f == noField || f == fieldIdempotencyKey || !b.target.takes(f):
 		return d.SkipValue()
 	case b.seen&(1<<f) != 0:
 		if b.blamed&(1<<f) == 0 {
@@ -202,6 +238,10 @@ func (b *sendBody) setString(f sendField, text string) {
 	switch r := &b.request; f {
 	case fieldPhone:
 		r.Phone = text
+	case fieldJID:
+		r.JID = &text
+	case fieldReplyTo:
+		r.ReplyTo = &text
 	case fieldAccountPhone:
 		r.AccountPhone = &text
 	case fieldAccountID:

@@ -62,6 +62,7 @@ type Authenticator interface {
 type Messages interface {
 	Send(ctx context.Context, p *tideline.Principal, r message.SendRequest) (message.Receipt, error)
 	Get(ctx context.Context, p *tideline.Principal, uid string) (store.MessageView, error)
+	React(ctx context.Context, p *tideline.Principal, uid, emoji string) (store.MessageView, error)
 }
 
 // Files keeps uploads; *file.Service is one.
@@ -77,6 +78,9 @@ type Files interface {
 type Storage interface {
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	Balance(ctx context.Context, workspaceID int64, now time.Time) (tideline.Balance, error)
+	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)
+	ListChats(ctx context.Context, workspaceID int64, f store.ChatFilter, p store.Page) ([]store.ChatView, bool, error)
+	ChatMessages(ctx context.Context, workspaceID, chatID int64, f store.MessageFilter, p store.Page) ([]store.MessageView, bool, error)
 }
 
 // Deps is what the API works with. All fields but Metrics and Log are required.

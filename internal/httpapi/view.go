@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
-	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -23,42 +22,6 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
-}
-
-// messageInfo shows a message; link is where its attachment can be fetched.
-func messageInfo(v *store.MessageView, loc *time.Location, link string) apigen.MessageInfo {
-	m := &v.Message
-	at := m.SentAt
-	if at.IsZero() {
-		at = m.AcceptedAt
-	}
-	info := apigen.MessageInfo{
-		Uid:               m.UID,
-		ChatId:            m.ChatID,
-		Timestamp:         timestamp(at, loc),
-		ReceivedTimestamp: timestamp(m.AcceptedAt, loc),
-		SenderPhone:       string(v.Account.Phone),
-		SenderName:        v.Account.Name,
-		RecipientPhone:    string(v.Chat.Phone),
-		RecipientName:     v.Chat.Name,
-		FromMe:            m.FromMe,
-		Text:              optional(m.Text),
-		Status:            apigen.MessageStatus(m.Status),
-		Origin:            string(m.Origin),
-		HasAttachment:     v.File != nil,
-		MessageType:       apigen.Whatsapp,
-		Reactions:         apigen.Reactions{Users: []apigen.UserReaction{}, Reactions: map[string]int{}},
-		Data:              map[string]string{},
-		CreatedBy:         v.MemberName,
-	}
-	if !m.FromMe {
-		info.SenderPhone, info.RecipientPhone = info.RecipientPhone, info.SenderPhone
-		info.SenderName, info.RecipientName = info.RecipientName, info.SenderName
-	}
-	if v.File != nil {
-		info.AttachmentUrl, info.AttachmentFilename = &link, &v.File.Name
-	}
-	return info
 }
 
 // statusHistory shows what became of a message. Waiting in the queue is where

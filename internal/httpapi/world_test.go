@@ -28,6 +28,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -56,6 +57,7 @@ type world struct {
 	handler http.Handler
 	url     string // of the API
 	clock   *clock
+	reacted []whatsapp.Reaction // what was sent; guarded by nothing, as handlers answer before tests look
 
 	ws    tideline.Workspace
 	owner tideline.Member
@@ -87,7 +89,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	w.must(err)
 	authenticator := auth.New(s, auth.Config{Now: w.clock.now})
 	var ids atomic.Int64
-	messages := message.New(message.Deps{Store: s, Refresher: authenticator, NewMessageID: func() string {
+	messages := message.New(message.Deps{Store: s, Refresher: authenticator, Reactor: w, NewMessageID: func() string {
 		return fmt.Sprintf("3EB0%08X", ids.Add(1))
 	}})
 	w.tokens = auth.NewTokens(s, w.clock.now)
@@ -114,6 +116,12 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	})
 	w.ws, w.owner, w.token, w.acc = w.newTenant("acme")
 	return w
+}
+
+// React implements message.Reactor.
+func (w *world) React(_ context.Context, r whatsapp.Reaction) error {
+	w.reacted = append(w.reacted, r)
+	return nil
 }
 
 type testWriter struct{ t *testing.T }

@@ -6,6 +6,7 @@
 package apigen
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -40,16 +41,26 @@ const (
 
 // Defines values for MessageInfoMessageType.
 const (
-	Whatsapp MessageInfoMessageType = "whatsapp"
+	MessageInfoMessageTypeWhatsapp     MessageInfoMessageType = "whatsapp"
+	MessageInfoMessageTypeWhatsappCall MessageInfoMessageType = "whatsapp_call"
 )
 
 // Defines values for MessageStatus.
 const (
+	Answered  MessageStatus = "answered"
 	Delivered MessageStatus = "Delivered"
 	Failed    MessageStatus = "Failed"
+	Missed    MessageStatus = "missed"
 	Pending   MessageStatus = "Pending"
 	Read      MessageStatus = "Read"
+	Rejected  MessageStatus = "rejected"
 	Sent      MessageStatus = "Sent"
+)
+
+// Defines values for MessageSummaryMessageType.
+const (
+	MessageSummaryMessageTypeWhatsapp     MessageSummaryMessageType = "whatsapp"
+	MessageSummaryMessageTypeWhatsappCall MessageSummaryMessageType = "whatsapp_call"
 )
 
 // Defines values for OK.
@@ -62,6 +73,108 @@ const (
 	Active       WhatsappAccountStatus = "active"
 	Disconnected WhatsappAccountStatus = "disconnected"
 )
+
+// Defines values for ListChatsParamsGroup.
+const (
+	ListChatsParamsGroupFalse ListChatsParamsGroup = "false"
+	ListChatsParamsGroupTrue  ListChatsParamsGroup = "true"
+)
+
+// Defines values for ListChatsParamsRead.
+const (
+	ListChatsParamsReadFalse ListChatsParamsRead = "false"
+	ListChatsParamsReadTrue  ListChatsParamsRead = "true"
+)
+
+// Defines values for ListChatsParamsClosed.
+const (
+	ListChatsParamsClosedFalse ListChatsParamsClosed = "false"
+	ListChatsParamsClosedTrue  ListChatsParamsClosed = "true"
+)
+
+// Defines values for ListChatsParamsChatgptAutoresponseEnabled.
+const (
+	ListChatsParamsChatgptAutoresponseEnabledFalse ListChatsParamsChatgptAutoresponseEnabled = "false"
+	ListChatsParamsChatgptAutoresponseEnabledTrue  ListChatsParamsChatgptAutoresponseEnabled = "true"
+)
+
+// Defines values for ListChatsParamsWithMsg.
+const (
+	ListChatsParamsWithMsgFalse ListChatsParamsWithMsg = "false"
+	ListChatsParamsWithMsgTrue  ListChatsParamsWithMsg = "true"
+)
+
+// Defines values for ListChatMessagesParamsFromMe.
+const (
+	ListChatMessagesParamsFromMeFalse ListChatMessagesParamsFromMe = "false"
+	ListChatMessagesParamsFromMeTrue  ListChatMessagesParamsFromMe = "true"
+)
+
+// Defines values for ListChatMessagesParamsSortingOrder.
+const (
+	Asc  ListChatMessagesParamsSortingOrder = "asc"
+	Desc ListChatMessagesParamsSortingOrder = "desc"
+)
+
+// ChatInfo defines model for ChatInfo.
+type ChatInfo struct {
+	ChatUrl                    string `json:"chat_url"`
+	ChatgptAutoresponseEnabled bool   `json:"chatgpt_autoresponse_enabled"`
+	Closed                     bool   `json:"closed"`
+
+	// CreatedTimestamp Example: 2026-11-22 10:35:18 +0200
+	CreatedTimestamp Timestamp `json:"created_timestamp"`
+	Id               int64     `json:"id"`
+
+	// IsAllowedToMessage The chat's account is connected. Messages of one that is not wait for it.
+	IsAllowedToMessage bool `json:"is_allowed_to_message"`
+	IsGroup            bool `json:"is_group"`
+
+	// Jid Example: 14840000000@s.whatsapp.net
+	Jid    string   `json:"jid"`
+	Labels []string `json:"labels"`
+
+	// LastMessage Only when it was asked for, and when there is one.
+	LastMessage          *MessageSummary `json:"last_message,omitempty"`
+	LastMessageTimestamp *Timestamp      `json:"last_message_timestamp"`
+	LastMessageUid       *string         `json:"last_message_uid"`
+
+	// Name Unique in the workspace.
+	Name string `json:"name"`
+
+	// Phone The contact's number; `null` for a group, and while only the contact's hidden id is known.
+	Phone *string `json:"phone"`
+	Photo *string `json:"photo"`
+
+	// Read Nothing was received since somebody of the team read or answered.
+	Read             bool    `json:"read"`
+	ResponsibleEmail *string `json:"responsible_email"`
+	ResponsibleName  *string `json:"responsible_name"`
+
+	// Unattended The contact waits for an answer.
+	Unattended bool `json:"unattended"`
+
+	// WhatsappAccountId The account that the chat belongs to.
+	WhatsappAccountId string `json:"whatsapp_account_id"`
+}
+
+// ChatResponse defines model for ChatResponse.
+type ChatResponse struct {
+	Data   ChatInfo `json:"data"`
+	Status OK       `json:"status"`
+}
+
+// ChatsResponse defines model for ChatsResponse.
+type ChatsResponse struct {
+	Data   ChatsResponse_Data `json:"data"`
+	Status OK                 `json:"status"`
+}
+
+// ChatsResponse_Data defines model for ChatsResponse.Data.
+type ChatsResponse_Data struct {
+	Chats        []ChatInfo `json:"chats"`
+	HasMorePages bool       `json:"has_more_pages"`
+}
 
 // ErrorCode defines model for ErrorCode.
 type ErrorCode string
@@ -167,7 +280,10 @@ type MessageInfo struct {
 	// CreatedBy The member who sent it; empty when it was nobody of the team.
 	CreatedBy string `json:"created_by"`
 
-	// Data Empty for messages of the type `whatsapp`.
+	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
+	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
+	// `reply_to_uid`, `edited` and `deleted`. `attachment` says why the file of a received
+	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
 	Data map[string]string `json:"data"`
 
 	// FailureReason Always `null` for messages of the type `whatsapp`; the status history says why one failed.
@@ -196,7 +312,8 @@ type MessageInfo struct {
 	SenderPhone string `json:"sender_phone"`
 
 	// Status `Pending` waits in the queue, `Sent` has reached WhatsApp, `Delivered` the recipient's phone,
-	// `Read` its owner. `Failed` will not be sent.
+	// `Read` its owner. `Failed` will not be sent. A received message is `Delivered`. A call is
+	// `missed`, `answered` or `rejected`.
 	Status MessageStatus `json:"status"`
 	Text   *string       `json:"text"`
 
@@ -215,8 +332,73 @@ type MessageResponse struct {
 }
 
 // MessageStatus `Pending` waits in the queue, `Sent` has reached WhatsApp, `Delivered` the recipient's phone,
-// `Read` its owner. `Failed` will not be sent.
+// `Read` its owner. `Failed` will not be sent. A received message is `Delivered`. A call is
+// `missed`, `answered` or `rejected`.
 type MessageStatus string
+
+// MessageSummary A message without its reactions.
+type MessageSummary struct {
+	AttachmentFilename *string `json:"attachment_filename"`
+
+	// AttachmentUrl Where to fetch the attachment; good for 15 minutes.
+	AttachmentUrl *string `json:"attachment_url"`
+	ChatId        int64   `json:"chat_id"`
+
+	// CreatedBy The member who sent it; empty when it was nobody of the team.
+	CreatedBy string `json:"created_by"`
+
+	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
+	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
+	// `reply_to_uid`, `edited` and `deleted`. `attachment` says why the file of a received
+	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
+	Data map[string]string `json:"data"`
+
+	// FromMe Sent from the WhatsApp account, by whatever program.
+	FromMe        bool                      `json:"from_me"`
+	HasAttachment bool                      `json:"has_attachment"`
+	MessageType   MessageSummaryMessageType `json:"message_type"`
+
+	// Origin Where the message came from. More words may be added.
+	//
+	// Example: Public API
+	Origin string `json:"origin"`
+
+	// ReceivedTimestamp When Tideline stored the message.
+	ReceivedTimestamp Timestamp `json:"received_timestamp"`
+	RecipientName     string    `json:"recipient_name"`
+
+	// RecipientPhone Empty for a group.
+	RecipientPhone string `json:"recipient_phone"`
+	SenderName     string `json:"sender_name"`
+
+	// SenderPhone For a message from the team, the WhatsApp account's number.
+	SenderPhone string `json:"sender_phone"`
+
+	// Status `Pending` waits in the queue, `Sent` has reached WhatsApp, `Delivered` the recipient's phone,
+	// `Read` its owner. `Failed` will not be sent. A received message is `Delivered`. A call is
+	// `missed`, `answered` or `rejected`.
+	Status MessageStatus `json:"status"`
+	Text   *string       `json:"text"`
+
+	// Timestamp When WhatsApp took the message; until then, when it was accepted.
+	Timestamp Timestamp `json:"timestamp"`
+	Uid       string    `json:"uid"`
+}
+
+// MessageSummaryMessageType defines model for MessageSummary.MessageType.
+type MessageSummaryMessageType string
+
+// MessagesResponse defines model for MessagesResponse.
+type MessagesResponse struct {
+	Data   MessagesResponse_Data `json:"data"`
+	Status OK                    `json:"status"`
+}
+
+// MessagesResponse_Data defines model for MessagesResponse.Data.
+type MessagesResponse_Data struct {
+	HasMorePages bool          `json:"has_more_pages"`
+	Messages     []MessageInfo `json:"messages"`
+}
 
 // NonRecurringQuota Credits that do not expire, used after the period's are gone.
 type NonRecurringQuota struct {
@@ -257,12 +439,26 @@ type QuotasResponse_Data struct {
 	NonRecurringQuota NonRecurringQuota `json:"non_recurring_quota"`
 }
 
+// ReactionRequest defines model for ReactionRequest.
+type ReactionRequest struct {
+	// Reaction One emoji; empty takes the reaction back.
+	//
+	// Example: 👍
+	Reaction string `json:"reaction"`
+}
+
 // Reactions defines model for Reactions.
 type Reactions struct {
 	// Reactions How often each emoji was given.
 	Reactions map[string]int `json:"reactions"`
 	Total     int            `json:"total"`
 	Users     []UserReaction `json:"users"`
+}
+
+// ReactionsResponse defines model for ReactionsResponse.
+type ReactionsResponse struct {
+	Data   Reactions `json:"data"`
+	Status OK        `json:"status"`
 }
 
 // SendMessageRequest defines model for SendMessageRequest.
@@ -314,12 +510,94 @@ type SendMessageResponse struct {
 	Status OK        `json:"status"`
 }
 
+// SendToChatRequest defines model for SendToChatRequest.
+type SendToChatRequest struct {
+	// AttachmentTemplateId An attachment template to attach; not together with `file_uid`.
+	//
+	// Example: 12
+	AttachmentTemplateId *int64 `json:"attachment_template_id,omitempty"`
+
+	// ChatName What to call the chat if it is new. A chat that exists keeps its name.
+	//
+	// Example: Ada Lovelace
+	ChatName *string `json:"chat_name,omitempty"`
+
+	// FileUid An uploaded file to attach.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e52
+	FileUid *string `json:"file_uid,omitempty"`
+
+	// Label A label for the chat; made when there is none of this name.
+	//
+	// Example: parcels
+	Label *string `json:"label,omitempty"`
+
+	// ReplyTo The uid of the message of the same chat that this one answers. An empty text is none.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51
+	ReplyTo *string `json:"reply_to,omitempty"`
+
+	// Text What to say, at most 2000 characters and not blank. `\n` breaks the line.
+	//
+	// Example: Your parcel is on its way.
+	Text *string `json:"text,omitempty"`
+}
+
+// SendToJIDRequest defines model for SendToJIDRequest.
+type SendToJIDRequest struct {
+	// AttachmentTemplateId An attachment template to attach; not together with `file_uid`.
+	//
+	// Example: 12
+	AttachmentTemplateId *int64 `json:"attachment_template_id,omitempty"`
+
+	// ChatName What to call the chat if it is new. A chat that exists keeps its name.
+	//
+	// Example: Ada Lovelace
+	ChatName *string `json:"chat_name,omitempty"`
+
+	// FileUid An uploaded file to attach.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e52
+	FileUid *string `json:"file_uid,omitempty"`
+
+	// Jid A contact's or a group's JID.
+	//
+	// Example: 120363000000000000@g.us
+	Jid string `json:"jid"`
+
+	// Label A label for the chat; made when there is none of this name.
+	//
+	// Example: parcels
+	Label *string `json:"label,omitempty"`
+
+	// ReplyTo The uid of the message of the same chat that this one answers. An empty text is none.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51
+	ReplyTo *string `json:"reply_to,omitempty"`
+
+	// Text What to say, at most 2000 characters and not blank. `\n` breaks the line.
+	//
+	// Example: Your parcel is on its way.
+	Text *string `json:"text,omitempty"`
+
+	// WhatsappAccountId The WhatsApp account that sends, by its id; another way to say `whatsapp_account_phone`.
+	//
+	// Example: 14841111111@s.whatsapp.net
+	WhatsappAccountId *string `json:"whatsapp_account_id,omitempty"`
+
+	// WhatsappAccountPhone The WhatsApp account that sends, by its phone number.
+	//
+	// Example: +14841111111
+	WhatsappAccountPhone *string `json:"whatsapp_account_phone,omitempty"`
+}
+
 // StatusHistoryRecord defines model for StatusHistoryRecord.
 type StatusHistoryRecord struct {
 	FailureReason *FailureReason `json:"failure_reason,omitempty"`
 
 	// Status `Pending` waits in the queue, `Sent` has reached WhatsApp, `Delivered` the recipient's phone,
-	// `Read` its owner. `Failed` will not be sent.
+	// `Read` its owner. `Failed` will not be sent. A received message is `Delivered`. A call is
+	// `missed`, `answered` or `rejected`.
 	Status MessageStatus `json:"status"`
 
 	// Timestamp Example: 2026-11-22 10:35:18 +0200
@@ -402,6 +680,9 @@ type WorkspaceResponse_Data struct {
 	WorkspaceId string `json:"workspace_id"`
 }
 
+// ChatID defines model for ChatID.
+type ChatID = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -435,6 +716,104 @@ type TooManyRequests = ErrorResponse
 // Unauthorized defines model for Unauthorized.
 type Unauthorized = ErrorResponse
 
+// ListChatsParams defines parameters for ListChats.
+type ListChatsParams struct {
+	// Label Any of these labels, separated by commas.
+	Label *string `form:"label,omitempty" json:"label,omitempty"`
+
+	// WhatsappAccountId Any of these accounts, by id, separated by commas.
+	WhatsappAccountId *string `form:"whatsapp_account_id,omitempty" json:"whatsapp_account_id,omitempty"`
+
+	// Group `true` for groups, `false` for direct chats.
+	Group *ListChatsParamsGroup `form:"group,omitempty" json:"group,omitempty"`
+
+	// Responsible Any of these members, by e-mail, separated by commas. Chats are not assigned yet, so this finds none.
+	Responsible *string `form:"responsible,omitempty" json:"responsible,omitempty"`
+
+	// Name Any of these parts of names, separated by commas. Case does not matter.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Phone A part of the number of a direct chat; with a `+` in front, all of it.
+	Phone *string `form:"phone,omitempty" json:"phone,omitempty"`
+
+	// WhatsappPhone Direct chats with any of these numbers, separated by commas. A leading 0 stands for the country code.
+	WhatsappPhone *string `form:"whatsapp_phone,omitempty" json:"whatsapp_phone,omitempty"`
+
+	// Read `false` for chats with messages that nobody of the team has read or answered.
+	Read *ListChatsParamsRead `form:"read,omitempty" json:"read,omitempty"`
+
+	// Closed Closed or open chats.
+	Closed *ListChatsParamsClosed `form:"closed,omitempty" json:"closed,omitempty"`
+
+	// ChatgptAutoresponseEnabled Chats that are answered automatically. None is, so `true` finds none.
+	ChatgptAutoresponseEnabled *ListChatsParamsChatgptAutoresponseEnabled `form:"chatgpt_autoresponse_enabled,omitempty" json:"chatgpt_autoresponse_enabled,omitempty"`
+
+	// Page Which page, from 1.
+	Page *string `form:"page,omitempty" json:"page,omitempty"`
+
+	// CreatedAfter Date or time, inclusive.
+	CreatedAfter *string `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Date or time, inclusive.
+	CreatedBefore *string `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// WithMsg `true` adds `last_message`.
+	WithMsg *ListChatsParamsWithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
+}
+
+// ListChatsParamsGroup defines parameters for ListChats.
+type ListChatsParamsGroup string
+
+// ListChatsParamsRead defines parameters for ListChats.
+type ListChatsParamsRead string
+
+// ListChatsParamsClosed defines parameters for ListChats.
+type ListChatsParamsClosed string
+
+// ListChatsParamsChatgptAutoresponseEnabled defines parameters for ListChats.
+type ListChatsParamsChatgptAutoresponseEnabled string
+
+// ListChatsParamsWithMsg defines parameters for ListChats.
+type ListChatsParamsWithMsg string
+
+// ListChatMessagesParams defines parameters for ListChatMessages.
+type ListChatMessagesParams struct {
+	// FromMe Messages sent from the account, or to it.
+	FromMe *ListChatMessagesParamsFromMe `form:"from_me,omitempty" json:"from_me,omitempty"`
+
+	// After Date or time, inclusive; in the workspace's time zone unless it names one.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Before Date or time, inclusive. A date means its end.
+	Before *string `form:"before,omitempty" json:"before,omitempty"`
+
+	// AfterMessage The uid of a message; those after it.
+	AfterMessage *string `form:"after_message,omitempty" json:"after_message,omitempty"`
+
+	// BeforeMessage The uid of a message; those before it.
+	BeforeMessage *string `form:"before_message,omitempty" json:"before_message,omitempty"`
+
+	// SortingOrder `asc` for the oldest first.
+	SortingOrder *ListChatMessagesParamsSortingOrder `form:"sorting_order,omitempty" json:"sorting_order,omitempty"`
+
+	// Page Which page, from 1.
+	Page *string `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// ListChatMessagesParamsFromMe defines parameters for ListChatMessages.
+type ListChatMessagesParamsFromMe string
+
+// ListChatMessagesParamsSortingOrder defines parameters for ListChatMessages.
+type ListChatMessagesParamsSortingOrder string
+
+// SendMessageToChatParams defines parameters for SendMessageToChat.
+type SendMessageToChatParams struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // SendMessageParams defines parameters for SendMessage.
 type SendMessageParams struct {
 	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
@@ -443,14 +822,46 @@ type SendMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendMessageToJIDParams defines parameters for SendMessageToJID.
+type SendMessageToJIDParams struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendMessageToChatJSONRequestBody defines body for SendMessageToChat for application/json ContentType.
+type SendMessageToChatJSONRequestBody = SendToChatRequest
+
 // UploadFileMultipartRequestBody defines body for UploadFile for multipart/form-data ContentType.
 type UploadFileMultipartRequestBody = FileUpload
 
 // SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
 type SendMessageJSONRequestBody = SendMessageRequest
 
+// SendMessageToJIDJSONRequestBody defines body for SendMessageToJID for application/json ContentType.
+type SendMessageToJIDJSONRequestBody = SendToJIDRequest
+
+// SetMessageReactionJSONRequestBody defines body for SetMessageReaction for application/json ContentType.
+type SetMessageReactionJSONRequestBody = ReactionRequest
+
+// PutMessageReactionJSONRequestBody defines body for PutMessageReaction for application/json ContentType.
+type PutMessageReactionJSONRequestBody = ReactionRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListChats List chats
+	// (GET /chats)
+	ListChats(w http.ResponseWriter, r *http.Request, params ListChatsParams)
+	// GetChat Show a chat
+	// (GET /chats/{chat_id})
+	GetChat(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// ListChatMessages List the messages of a chat
+	// (GET /chats/{chat_id}/messages)
+	ListChatMessages(w http.ResponseWriter, r *http.Request, chatId ChatID, params ListChatMessagesParams)
+	// SendMessageToChat Send a message to a chat
+	// (POST /chats/{chat_id}/messages)
+	SendMessageToChat(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendMessageToChatParams)
 	// GetFile Show a file, with a fresh link to its bytes
 	// (GET /files/{uid})
 	GetFile(w http.ResponseWriter, r *http.Request, uid string)
@@ -460,9 +871,21 @@ type ServerInterface interface {
 	// SendMessage Send a message to a phone number
 	// (POST /messages)
 	SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams)
+	// SendMessageToJID Send a message to a contact or group by JID
+	// (POST /messages/to_jid)
+	SendMessageToJID(w http.ResponseWriter, r *http.Request, params SendMessageToJIDParams)
 	// GetMessage Show a message
 	// (GET /messages/{uid})
 	GetMessage(w http.ResponseWriter, r *http.Request, uid MessageUID)
+	// GetMessageReactions Show who reacted to a message
+	// (GET /messages/{uid}/reactions)
+	GetMessageReactions(w http.ResponseWriter, r *http.Request, uid MessageUID)
+	// SetMessageReaction React to a message
+	// (PATCH /messages/{uid}/reactions)
+	SetMessageReaction(w http.ResponseWriter, r *http.Request, uid MessageUID)
+	// PutMessageReaction React to a message, by its other method
+	// (PUT /messages/{uid}/reactions)
+	PutMessageReaction(w http.ResponseWriter, r *http.Request, uid MessageUID)
 	// GetMessageStatusHistory Show what became of a message
 	// (GET /messages/{uid}/status_history)
 	GetMessageStatusHistory(w http.ResponseWriter, r *http.Request, uid MessageUID)
@@ -488,6 +911,404 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListChats operation middleware
+func (siw *ServerInterfaceWrapper) ListChats(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChatsParams
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "whatsapp_account_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "whatsapp_account_id", r.URL.Query(), &params.WhatsappAccountId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "whatsapp_account_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "whatsapp_account_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "responsible" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "responsible", r.URL.Query(), &params.Responsible, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "responsible"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "responsible", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "phone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "phone", r.URL.Query(), &params.Phone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "phone"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "phone", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "whatsapp_phone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "whatsapp_phone", r.URL.Query(), &params.WhatsappPhone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "whatsapp_phone"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "whatsapp_phone", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "read" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "read", r.URL.Query(), &params.Read, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "read"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "read", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "closed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "closed", r.URL.Query(), &params.Closed, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "closed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "closed", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "chatgpt_autoresponse_enabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chatgpt_autoresponse_enabled", r.URL.Query(), &params.ChatgptAutoresponseEnabled, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "chatgpt_autoresponse_enabled"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chatgpt_autoresponse_enabled", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChats(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetChat operation middleware
+func (siw *ServerInterfaceWrapper) GetChat(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetChat(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListChatMessages operation middleware
+func (siw *ServerInterfaceWrapper) ListChatMessages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChatMessagesParams
+
+	// ------------- Optional query parameter "from_me" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_me", r.URL.Query(), &params.FromMe, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_me"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_me", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after_message" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after_message", r.URL.Query(), &params.AfterMessage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after_message"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after_message", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before_message" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before_message", r.URL.Query(), &params.BeforeMessage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before_message"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before_message", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sorting_order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sorting_order", r.URL.Query(), &params.SortingOrder, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sorting_order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sorting_order", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChatMessages(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendMessageToChat operation middleware
+func (siw *ServerInterfaceWrapper) SendMessageToChat(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageToChatParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessageToChat(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // GetFile operation middleware
 func (siw *ServerInterfaceWrapper) GetFile(w http.ResponseWriter, r *http.Request) {
@@ -570,6 +1391,47 @@ func (siw *ServerInterfaceWrapper) SendMessage(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// SendMessageToJID operation middleware
+func (siw *ServerInterfaceWrapper) SendMessageToJID(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageToJIDParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessageToJID(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetMessage operation middleware
 func (siw *ServerInterfaceWrapper) GetMessage(w http.ResponseWriter, r *http.Request) {
 
@@ -587,6 +1449,84 @@ func (siw *ServerInterfaceWrapper) GetMessage(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetMessage(w, r, uid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMessageReactions operation middleware
+func (siw *ServerInterfaceWrapper) GetMessageReactions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uid" -------------
+	var uid MessageUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uid", r.PathValue("uid"), &uid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMessageReactions(w, r, uid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetMessageReaction operation middleware
+func (siw *ServerInterfaceWrapper) SetMessageReaction(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uid" -------------
+	var uid MessageUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uid", r.PathValue("uid"), &uid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetMessageReaction(w, r, uid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutMessageReaction operation middleware
+func (siw *ServerInterfaceWrapper) PutMessageReaction(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uid" -------------
+	var uid MessageUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uid", r.PathValue("uid"), &uid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutMessageReaction(w, r, uid)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -801,6 +1741,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/messages", wrapper.SendMessage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/messages/{uid}", wrapper.GetMessage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/messages/{uid}/status_history", wrapper.GetMessageStatusHistory)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/messages/{uid}/reactions", wrapper.GetMessageReactions)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/messages/{uid}/reactions", wrapper.SetMessageReaction)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/messages/{uid}/reactions", wrapper.PutMessageReaction)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/messages/to_jid", wrapper.SendMessageToJID)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats", wrapper.ListChats)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}", wrapper.GetChat)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.ListChatMessages)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.SendMessageToChat)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/files_upload", wrapper.UploadFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/files/{uid}", wrapper.GetFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/whatsapp_accounts", wrapper.ListWhatsappAccounts)
