@@ -142,13 +142,6 @@ func (c *program) stop() {
 	}
 }
 
-// mark returns how many events there have been.
-func (c *program) mark() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.events)
-}
-
 // await returns the first event, after the first skip ones, that matches.
 func (c *program) await(what string, skip int, match func(event) bool) event {
 	c.t.Helper()
