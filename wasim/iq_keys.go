@@ -1,7 +1,7 @@
 package wasim
 
 import (
-	"crypto/sha1" //nolint:gosec // the protocol's choice, for a checksum
+	"crypto/sha1" // the protocol's choice, for a checksum
 	"encoding/binary"
 
 	"go.mau.fi/whatsmeow/types"
@@ -14,7 +14,7 @@ import (
 // public keys in the order in which they are listed.
 func (c *conn) iqKeyDigest(n *stanza.Node) {
 	rec, oneTime := c.dev.publicKeys()
-	h := sha1.New() //nolint:gosec // see the import
+	h := sha1.New()
 	for _, part := range [][]byte{rec.Identity, rec.Signed.Key, rec.Signed.Signature} {
 		h.Write(part)
 	}

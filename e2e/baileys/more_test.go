@@ -1,6 +1,7 @@
 package baileys
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,20 @@ func TestBaileysKnowsWhatElseHappens(t *testing.T) {
 	id := b.send(map[string]any{"do": "text", "to": jidOf(ours), "text": "to two devices"})
 	for _, one := range []*meow{m, second} {
 		next(one, func(e *events.Message) bool { return e.Info.ID == id })
+	}
+
+	// A phone that can't decrypt asks Baileys to encrypt anew.
+	if _, err := srv.SetFault(wasim.Fault{Kind: wasim.FaultFailDecrypt, Number: ours, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	id = b.send(map[string]any{"do": "text", "to": jidOf(ours), "text": "once more, please"})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := shop.Await(ctx, func(r wasim.Received) bool { return r.ID == id }); err != nil {
+		t.Fatal(err)
+	}
+	if n := srv.Stats().Retries; n != 1 {
+		t.Errorf("%d requests to encrypt anew", n)
 	}
 
 	// Typing, both ways.
