@@ -40,6 +40,10 @@ func (c *conn) login() bool {
 			return false
 		}
 	}
+	if err := d.phone.greetLate(c.ctx, d); err != nil {
+		s.log.Error("companion not greeted", "error", err)
+		return false
+	}
 	s.counters.logins.Add(1)
 	c.write(stanza.Node{Tag: "success", Attrs: stanza.Attrs{
 		"t":        s.now().Unix(),

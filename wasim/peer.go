@@ -2,6 +2,7 @@ package wasim
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -22,6 +23,19 @@ func (p *Phone) greetLocked(e *effects, d *companion) error {
 		return err
 	}
 	return p.sendHistoryLocked(e, d)
+}
+
+// greetLate greets the first companion that logs in to a phone from a folder of before phones kept app state.
+// Others ask for the key themselves when they need it.
+func (p *Phone) greetLate(ctx context.Context, d *companion) error {
+	p.mu.Lock()
+	greeted := p.syncKey.Data != nil
+	p.mu.Unlock()
+	if greeted {
+		return nil
+	}
+	var e effects
+	return p.update(ctx, &e, func() error { return p.greetLocked(&e, d) })
 }
 
 // shareKeyLocked hands a companion the key of the app state.

@@ -1,6 +1,7 @@
 package wasim_test
 
 import (
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -206,5 +207,55 @@ func TestHistoryComesWithPairing(t *testing.T) {
 				t.Errorf("older: %v, %v", h, err)
 			}
 		})
+	}
+}
+
+func TestCompanionOfAnOlderFolderGetsTheKeyLater(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srv := network(t, wasim.Options{Dir: dir})
+	stores := openStore(t, filepath.Join(t.TempDir(), "wa.db"))
+	c := clientOf(t, srv, stores.NewDevice())
+	pair(t, srv, c, business)
+	synced(c)
+	settle(t, c)
+	c.Disconnect()
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// As phones were kept before they had app state.
+	db, err := sql.Open("sqlite", filepath.Join(dir, "wasim.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []string{
+		`UPDATE kv SET value = CAST(json_remove(CAST(value AS TEXT), '$.sync_key') AS BLOB) WHERE bucket = 'phone'`,
+		`DELETE FROM kv WHERE bucket = 'app_state'`,
+	} {
+		if _, err := db.ExecContext(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := wasim.Start(t.Context(), wasim.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	device, err := stores.GetFirstDevice(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := clientOf(t, again, device)
+	if err := back.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	event(back, 0, func(m *events.Message) bool {
+		return len(m.Message.GetProtocolMessage().GetAppStateSyncKeyShare().GetKeys()) == 1
+	})
+	if err := phone(t, again, business).SaveContact(timeout(t), ana, "Ana", "Ana Costa"); err != nil {
+		t.Fatal(err)
 	}
 }

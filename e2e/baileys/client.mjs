@@ -141,6 +141,7 @@ async function received(message) {
 }
 
 const commands = {
+  code: ({ phone }) => socket.requestPairingCode(phone).then(code => ({ code })),
   text: ({ to, text }) => socket.sendMessage(to, { text }),
   file: async ({ to, kind, path, mime, name, text }) =>
     socket.sendMessage(to, { [kind]: await readFile(path), mimetype: mime, fileName: name, caption: text }),
