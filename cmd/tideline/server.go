@@ -172,7 +172,7 @@ func (s *server) openServices(ctx context.Context) error {
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
-	s.inbox = inbox.New(inbox.Deps{Store: s.store, Fetcher: s.meow, Files: s.files.Service, Logger: s.log}, inbox.Config{})
+	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, inbox.Config{})
 	s.accounts = account.New(account.Deps{
 		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Logger: s.log,
 	}, account.Config{})

@@ -80,6 +80,8 @@ func (c *connector) Disconnect(string) {}
 
 func (c *connector) React(context.Context, whatsapp.Reaction) error { return nil }
 
+func (c *connector) GroupName(context.Context, string, tideline.JID) (string, error) { return "", nil }
+
 func (c *connector) Fetch(context.Context, string, []byte, int64, io.Writer) error { return nil }
 
 func (c *connector) Logout(_ context.Context, device string) error {

@@ -22,9 +22,12 @@ const (
 	brokenAttempts = 3
 )
 
-// Run fetches attachments until ctx ends. One that is under way then is fetched
+// Run fetches attachments and names groups until ctx ends. One that is under way then is fetched
 // again after the next start.
 func (s *Service) Run(ctx context.Context) error {
+	var naming sync.WaitGroup
+	naming.Go(func() { s.nameGroups(ctx) })
+	defer naming.Wait()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {
@@ -95,7 +98,7 @@ func (s *Service) fetch(ctx context.Context, d store.Download) error {
 		f, err = s.deps.Files.KeepReceived(attempt, file.Received{
 			WorkspaceID: d.WorkspaceID, Name: d.Name, Stem: string(d.Kind) + "-" + d.SentAt.UTC().Format("20060102-150405"), MIMEType: d.MIMEType,
 			Write: func(ctx context.Context, w io.Writer) error {
-				return s.deps.Fetcher.Fetch(ctx, d.DeviceJID, d.Ref, s.cfg.MaxFileBytes, w)
+				return s.deps.Connector.Fetch(ctx, d.DeviceJID, d.Ref, s.cfg.MaxFileBytes, w)
 			},
 		})
 	}

@@ -2,12 +2,13 @@
 // changes them before WhatsApp is answered, and fetches their attachments
 // afterwards, in the background.
 //
-// It keeps three things true:
+// It keeps four things true:
 //
 //   - A message whose Receive returned nil is on disk; one that comes again is
 //     recognised.
 //   - An attachment is fetched until it is there or can't be had any more, and
 //     its message says which.
+//   - A group's chat gets the group's name as soon as WhatsApp tells it.
 //   - Nothing that is received is trusted: texts are made storable, sizes are
 //     bounded, types are told from the bytes.
 //
@@ -36,10 +37,13 @@ import (
 type Storage interface {
 	store.Receiver
 	store.Downloads
+	Account(ctx context.Context, workspaceID, accountID int64) (tideline.Account, error)
+	RenameChat(ctx context.Context, workspaceID, chatID int64, name string) error
 }
 
-// Fetcher fetches attachments: the Fetch of whatsapp.Connector.
-type Fetcher interface {
+// Connector is what this room needs from whatsapp.Connector.
+type Connector interface {
+	GroupName(ctx context.Context, device string, group tideline.JID) (string, error)
 	Fetch(ctx context.Context, device string, ref []byte, limit int64, w io.Writer) error
 }
 
@@ -51,10 +55,10 @@ type Files interface {
 
 // Deps are what a Service works with; all but Logger are required.
 type Deps struct {
-	Store   Storage
-	Fetcher Fetcher
-	Files   Files
-	Logger  *slog.Logger // nil = silent
+	Store     Storage
+	Connector Connector
+	Files     Files
+	Logger    *slog.Logger // nil = silent
 }
 
 // Config tunes a Service. The zero value is good.
@@ -91,14 +95,17 @@ type Service struct {
 	cfg  Config
 	log  *slog.Logger
 	wake chan struct{} // holds an element when there may be something to fetch
+
+	unnamed chan group // that wait to be asked for their names
 }
 
-// New makes a Service. Attachments are fetched while Run runs.
+// New makes a Service. Attachments are fetched, and groups asked for their names,
+// while Run runs.
 func New(d Deps, cfg Config) *Service {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1)}
+	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1), unnamed: make(chan group, maxUnnamed)}
 }
 
 // Receive stores what came in for an account. After nil it is on disk. What can
@@ -118,6 +125,9 @@ func (s *Service) Receive(ctx context.Context, workspaceID, accountID int64, m w
 		return err
 	}
 	s.log.DebugContext(ctx, "received", "account", accountID, "chat", got.ChatID, "message_uid", got.UID, "duplicate", got.Duplicate)
+	if got.Unnamed {
+		s.ask(group{workspaceID, accountID, got.ChatID, r.Chat.JID})
+	}
 	if r.Message != nil && r.Message.Media != nil && !got.Duplicate {
 		s.rouse()
 	}

@@ -112,7 +112,7 @@ func (l *live) start() {
 	})
 	l.must(err)
 	l.con = con
-	in := inbox.New(inbox.Deps{Store: l.store, Fetcher: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
+	in := inbox.New(inbox.Deps{Store: l.store, Connector: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
 	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in, Logger: log}, account.Config{Refresh: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	done := make(chan error, 2)

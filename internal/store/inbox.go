@@ -89,6 +89,7 @@ type Received struct {
 	UID       string // likewise
 	Duplicate bool   // nothing changed
 	NewChat   bool
+	Unnamed   bool // the chat is a group's and has no name but its JID
 }
 
 // Download is an attachment that is yet to be fetched.

@@ -53,6 +53,9 @@ type Connector interface {
 	// failure the error is a *SendError.
 	React(ctx context.Context, r Reaction) error
 
+	// GroupName asks WhatsApp for the subject of a group that the account is in.
+	GroupName(ctx context.Context, device string, group tideline.JID) (string, error)
+
 	// Fetch writes the bytes of a received message's attachment to w, checked
 	// against their hash. It stops with ErrMediaTooLarge after limit bytes. On
 	// failure what was written means nothing. ErrMediaGone, ErrMediaBroken and

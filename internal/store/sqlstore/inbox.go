@@ -118,7 +118,7 @@ func (r *reception) findChats(ctx context.Context) (err error) {
 			return err
 		}
 		r.chats[j] = c
-		j.received = store.Received{ChatID: c.id, NewChat: c.fresh}
+		j.received = store.Received{ChatID: c.id, NewChat: c.fresh, Unnamed: c.jid.IsGroup() && !c.named()}
 		c.fresh = false
 	}
 	return nil

@@ -234,6 +234,18 @@ var inboxTests = map[string]func(*testing.T, *world){
 		same(t, "sender", w.view(a.UID).Message.Sender, byBoth)
 	},
 
+	"AGroupIsUnnamedUntilItIsNamed": func(t *testing.T, w *world) {
+		first := w.receiveMessage("G1", inGroup(byBoth), func(r *store.Reception) { r.Chat.Name = "" })
+		same(t, "unnamed", first.Unnamed, true)
+		w.accept(to("+14840000101", "Choir"))
+		w.must(w.store.RenameChat(w.ctx(), w.ws.ID, first.ChatID, "Choir"))
+		same(t, "name", w.chatName(first.ChatID), "Choir (2)")
+		same(t, "unnamed", w.receiveMessage("G2", inGroup(byBoth)).Unnamed, false)
+		w.must(w.store.RenameChat(w.ctx(), w.ws.ID, first.ChatID, "another")) // it has a name
+		same(t, "name", w.chatName(first.ChatID), "Choir (2)")
+		same(t, "a contact", w.receiveMessage("A1", from(byNumber)).Unnamed, false)
+	},
+
 	"ABetterNameReplacesAnAutomaticOneOnly": func(t *testing.T, w *world) {
 		_, auto := w.accept(to("+14840000100", ""))
 		w.receiveMessage("A1")
