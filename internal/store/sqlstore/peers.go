@@ -238,8 +238,17 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	}
 	const there = `SELECT d.id FROM messages d WHERE d.chat_id = $2 AND d.at IS NOT NULL AND NOT d.from_me AND EXISTS (
 		SELECT 1 FROM messages k WHERE k.account_id = d.account_id AND k.chat_id = $1 AND k.whatsapp_id = d.whatsapp_id AND NOT k.from_me)`
+	// The other copy of a message that came to both chats.
+	const twin = ` FROM messages d WHERE d.account_id = messages.account_id AND d.chat_id = $2
+		AND d.whatsapp_id = messages.whatsapp_id AND NOT d.from_me AND `
+	const kept = ` WHERE chat_id = $1 AND at IS NOT NULL AND NOT from_me AND deleted_at IS NULL AND EXISTS (SELECT 1` + twin
 	for _, query := range []string{
-		// What came to both chats stays once.
+		// What came to both chats stays once, as it was last changed in either.
+		`UPDATE messages SET (text, edited_at) = (SELECT d.text, d.edited_at` + twin + `d.edited_at IS NOT NULL)` + kept +
+			`d.edited_at IS NOT NULL AND (messages.edited_at IS NULL OR d.edited_at > messages.edited_at))`,
+		`DELETE FROM downloads WHERE message_id IN (SELECT messages.id FROM messages` + kept + `d.deleted_at IS NOT NULL))`,
+		`UPDATE messages SET text = '', file_id = NULL, data = '', deleted_at = (SELECT d.deleted_at` + twin + `d.deleted_at IS NOT NULL)` + kept +
+			`d.deleted_at IS NOT NULL)`,
 		`DELETE FROM downloads WHERE message_id IN (` + there + `)`,
 		`DELETE FROM messages WHERE id IN (` + there + `)`,
 		`UPDATE messages SET chat_id = $1 WHERE chat_id = $2 AND at IS NOT NULL`,
