@@ -17,17 +17,18 @@ func TestPromise4AChangedGapCountsForQueuedMessages(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, s site) {
 		const first, longer, count = 2 * time.Second, 5 * time.Second, 8
 		srv := s.start(t)
+		srv.addPhone(t, quiet)
 		s.setGap(t, first)
 		text := func(i int) string { return fmt.Sprintf("message %d", i) }
 		uids := make([]string, count)
 		for i := range uids {
-			uids[i] = srv.send(t, client.Message{Phone: ana, Text: text(i)})
+			uids[i] = srv.send(t, client.Message{Phone: quiet, Text: text(i)})
 		}
-		before := srv.awaitText(t, ana, text(0))
+		before := srv.awaitText(t, quiet, text(0))
 		changed := s.setGap(t, longer)
 		tested := false
 		for i := 1; i < count && !tested; i++ {
-			m := srv.awaitText(t, ana, text(i))
+			m := srv.awaitText(t, quiet, text(i))
 			// One that was due before the command ended may have left by the first gap.
 			tested = before.ArrivedAt.Add(first).After(changed)
 			checkGap(t, before, m, map[bool]time.Duration{false: first, true: longer}[tested])
@@ -38,7 +39,7 @@ func TestPromise4AChangedGapCountsForQueuedMessages(t *testing.T) {
 		}
 
 		changed = s.setGap(t, time.Hour)
-		log, err := srv.received(t.Context(), ana)
+		log, err := srv.received(t.Context(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,12 +50,12 @@ func TestPromise4AChangedGapCountsForQueuedMessages(t *testing.T) {
 		s.setGap(t, 0)
 		// In much less than the hour that they would have waited.
 		srv.awaitHistory(t, uids[count-1], "Sent", "Delivered", "Read")
-		if log, err = srv.received(t.Context(), ana); err != nil {
+		if log, err = srv.received(t.Context(), quiet); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range log {
 			if m.Text != text(i) {
-				t.Fatalf("%q came where %q was due", m.Text, text(i))
+				t.Fatalf("%q came where %q was due: %+v", m.Text, text(i), log)
 			}
 			if i > 0 && log[i-1].ArrivedAt.Add(longer).After(changed) && m.ArrivedAt.Before(released.Add(-clockGrain)) {
 				t.Errorf("%q did not wait for the gap of an hour", m.Text)

@@ -26,7 +26,12 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 const (
 	accountNumber = "+14840000000" // the sandbox's own account
 	ana           = "+14840000001" // a customer who receives, reads and answers
-	nobody        = "+14840000009" // a number that is not on WhatsApp
+	// A customer who receives and reads, once a test has added the phone. An answer
+	// that crosses with a message on its way can make a phone ask for the message
+	// again, which then comes after the next one: the order on the phone is the
+	// order of sending only where nobody answers.
+	quiet  = "+14840000077"
+	nobody = "+14840000009" // a number that is not on WhatsApp
 )
 
 // patience bounds every wait. Nothing takes nearly as long; it only has to be

@@ -130,25 +130,26 @@ func TestPromise4OrderAndGapSurviveARestart(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, s site) {
 		const gap, count = 150 * time.Millisecond, 12
 		srv := s.start(t)
+		srv.addPhone(t, quiet)
 		s.must(t, "workspace", "set", "--gap", fmt.Sprintf("%s-%s", gap, 2*gap))
 		var want, uids []string
 		for i := range count {
 			want = append(want, fmt.Sprintf("message %d", i))
-			uids = append(uids, srv.send(t, client.Message{Phone: "+14840000003", Text: want[i]}))
+			uids = append(uids, srv.send(t, client.Message{Phone: quiet, Text: want[i]}))
 		}
 		if m := query[messageShown](t, s, "message", "show", uids[count-1]); m.Status != "Pending" || m.Queue == nil || m.Queue.Before < 1 {
 			t.Errorf("the last message is shown as %+v, want it queued behind others", m)
 		}
-		srv.awaitText(t, "+14840000003", want[2])
+		srv.awaitText(t, quiet, want[2])
 		srv.stop(t)
 		srv = s.start(t)
-		srv.awaitText(t, "+14840000003", want[6])
+		srv.awaitText(t, quiet, want[6])
 		if err := srv.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		srv = s.start(t)
-		srv.awaitText(t, "+14840000003", want[count-1])
-		log, err := srv.received(t.Context(), "+14840000003")
+		srv.awaitText(t, quiet, want[count-1])
+		log, err := srv.received(t.Context(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
