@@ -22,6 +22,7 @@ var (
 	support    = set{
 		"./internal/testenv/...", "./internal/archtest/...",
 		"./internal/store/storetest/...", "./internal/blob/blobtest/...", "./internal/whatsapp/connectortest/...",
+		"./internal/voice/voicetest/...",
 	}
 
 	whatsmeow = set{"go.mau.fi/whatsmeow/...", "go.mau.fi/libsignal/..."}

@@ -12,11 +12,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/voice"
 )
 
 // Storage is what this room needs of store.Files.
 type Storage interface {
 	CreateFile(ctx context.Context, f tideline.File) (tideline.File, error)
+	WithdrawFile(ctx context.Context, workspaceID, fileID int64) error
 	FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
 	FileForLink(ctx context.Context, uid string) (tideline.File, error)
 	CreateTemplate(ctx context.Context, t tideline.AttachmentTemplate) (tideline.AttachmentTemplate, error)
@@ -39,11 +41,12 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Deps is what a Service works with. All fields are required.
+// Deps is what a Service works with. All fields but Voice are required.
 type Deps struct {
 	Storage Storage
 	Blobs   blob.Store
 	Log     *slog.Logger
+	Voice   *voice.Converter // nil = one of the zero voice.Config
 }
 
 // Service keeps files. It is safe for concurrent use.
@@ -51,6 +54,7 @@ type Service struct {
 	storage Storage
 	blobs   blob.Store
 	log     *slog.Logger
+	voice   *voice.Converter
 	now     func() time.Time
 	linkKey []byte
 }
@@ -64,7 +68,10 @@ func New(cfg Config, deps Deps) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, now: cfg.Now, linkKey: cfg.LinkKey}
+	if deps.Voice == nil {
+		deps.Voice = voice.New(voice.Config{})
+	}
+	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, voice: deps.Voice, now: cfg.Now, linkKey: cfg.LinkKey}
 }
 
 // Upload asks to keep a file.

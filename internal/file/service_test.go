@@ -41,6 +41,17 @@ func (r *records) CreateFile(_ context.Context, f tideline.File) (tideline.File,
 	return f, nil
 }
 
+func (r *records) WithdrawFile(_ context.Context, workspaceID, fileID int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for uid, f := range r.files {
+		if f.ID == fileID && f.WorkspaceID == workspaceID {
+			delete(r.files, uid)
+		}
+	}
+	return r.down
+}
+
 func (r *records) FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error) {
 	f, err := r.FileForLink(ctx, uid)
 	if err == nil && f.WorkspaceID != workspaceID {

@@ -91,6 +91,8 @@ func (f *fakes) Get(_ context.Context, _ *tideline.Principal, uid string) (store
 	return f.get(uid)
 }
 
+func (f *fakes) Check(context.Context, *tideline.Principal, message.SendRequest) error { return nil }
+
 func (f *fakes) React(_ context.Context, _ *tideline.Principal, uid, _ string) (store.MessageView, error) {
 	return f.get(uid)
 }
@@ -147,6 +149,13 @@ func (fakeFiles) Upload(_ context.Context, _ *tideline.Principal, u file.Upload)
 	}
 	return tideline.File{UID: fakeUID, Name: d.Name, Size: n, MIMEType: "text/plain", UploadedAt: time.Unix(0, 0)}, nil
 }
+
+func (k fakeFiles) KeepVoice(ctx context.Context, p *tideline.Principal, u file.Upload) (file.Recording, error) {
+	f, err := k.Upload(ctx, p, u)
+	return file.Recording{File: f, Duration: time.Second}, err
+}
+
+func (fakeFiles) Withdraw(context.Context, tideline.File) error { return nil }
 
 func (fakeFiles) ByUID(context.Context, *tideline.Principal, string) (tideline.File, error) {
 	return tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "File not found")

@@ -26,7 +26,7 @@ func (s *server) upload(x *exchange, r *http.Request) (tideline.File, error) {
 	if err != nil {
 		return tideline.File{}, err
 	}
-	form, err := openUploadForm(x, r, limit)
+	form, err := openUploadForm(x, r, limit, nil)
 	if err != nil {
 		return tideline.File{}, err
 	}

@@ -109,6 +109,8 @@ func FuzzRoutes(f *testing.F) {
 		{"HEAD", "/quotas", "", ""},
 		{"OPTIONS", "/workspace/quotas", "", ""},
 		{"POST", "/files_upload", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n"},
+		{"POST", "/chats/1/file_message", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n"},
+		{"POST", "/messages/to_chat_name", "application/json", `{"chat_name":"x","text":"y"}`},
 		{"GET", "/files/" + fakeUID + "/download?expires=1&signature=x", "", ""},
 		{"DELETE", "/chats//..;/%2e%2e/", "", ""},
 		{"GET", "/", "", ""},
@@ -146,4 +148,39 @@ func FuzzRoutes(f *testing.F) {
 
 func validMethod(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) })
+}
+
+// FuzzForm sends any body as a form that brings its file along. The answer is a
+// success with a request behind it that is well-formed, or an envelope.
+func FuzzForm(f *testing.F) {
+	const file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n"
+	f.Add(file+"--b\r\nContent-Disposition: form-data; name=\"caption\"\r\n\r\nc\r\n--b--\r\n", "1", true)
+	f.Add("--b\r\nContent-Disposition: form-data; name=\"content_type\"\r\n\r\naudio/ogg\r\n"+file+"--b--", "key", false)
+	f.Add(file+file+"--b--", "", true)
+	f.Add("--b", "a b", false)
+	f.Fuzz(func(t *testing.T, body, key string, document bool) {
+		fakes := newFakes(nil)
+		accept := fakes.send
+		fakes.send = func(p *tideline.Principal, r message.SendRequest) (message.Receipt, error) {
+			if r.FileUID == nil || r.ChatID != 1 || r.Text != nil && (!document || !utf8.ValidString(*r.Text)) {
+				t.Fatalf("%+v came through", r)
+			}
+			return accept(p, r)
+		}
+		path := Base + "/chats/1/voice_message"
+		if document {
+			path = Base + "/chats/1/file_message"
+		}
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("Authorization", "Bearer "+fakeToken)
+		if key != "" {
+			r.Header.Set("Idempotency-Key", key)
+		}
+		w := httptest.NewRecorder()
+		fakes.handler(Config{}).ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			checkEnvelope(t, w.Code, w.Body.Bytes())
+		}
+	})
 }

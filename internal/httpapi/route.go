@@ -17,6 +17,9 @@ import (
 const (
 	messagesPath    = Base + "/messages"
 	toJIDPath       = messagesPath + "/to_jid"
+	toNamePath      = messagesPath + "/to_chat_name"
+	voicePattern    = "POST " + Base + "/chats/{chat_id}/voice_message"
+	filePattern     = "POST " + Base + "/chats/{chat_id}/file_message"
 	uploadPattern   = "POST " + Base + "/files_upload"
 	downloadPattern = "GET " + Base + "/files/{uid}/download"
 )
@@ -31,7 +34,8 @@ type operation struct {
 
 func (s *server) newOperation(pattern string) *operation {
 	op := &operation{name: strings.Replace(pattern, Base, "", 1), timeout: s.timeout}
-	if pattern == uploadPattern || pattern == downloadPattern {
+	switch pattern {
+	case uploadPattern, downloadPattern, voicePattern, filePattern:
 		op.timeout, op.slow = s.uploadTimeout, true
 	}
 	op.stats = s.metrics.of(op.name)
@@ -58,7 +62,7 @@ func (s *server) route() {
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
 		other := s.otherMethod(strings.Join(methods, ", "))
-		if path == toJIDPath {
+		if path == toJIDPath || path == toNamePath {
 			// For the mux, all methods here and GET of any message's uid would be
 			// neither the more special.
 			for _, method := range []string{http.MethodOptions, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -100,6 +100,26 @@ func (s *server) SendMessageToJID(_ http.ResponseWriter, r *http.Request, _ apig
 	s.sendTo(r, toJID, 0)
 }
 
+// SendMessageToChatName implements apigen.ServerInterface.
+func (s *server) SendMessageToChatName(_ http.ResponseWriter, r *http.Request, _ apigen.SendMessageToChatNameParams) {
+	s.sendTo(r, toName, 0)
+}
+
+// SendMessageV2 implements apigen.ServerInterface.
+func (s *server) SendMessageV2(_ http.ResponseWriter, r *http.Request, _ apigen.SendMessageV2Params) {
+	s.sendTo(r, toPhone, 0)
+}
+
+// SendMessageToChatV2 implements apigen.ServerInterface.
+func (s *server) SendMessageToChatV2(_ http.ResponseWriter, r *http.Request, id apigen.ChatID, _ apigen.SendMessageToChatV2Params) {
+	chatID, err := chatID(id)
+	if err != nil {
+		s.fail(of(r), r, err)
+		return
+	}
+	s.sendTo(r, toChatPlain, chatID)
+}
+
 // sendTo answers the sends that are admitted like every other call.
 func (s *server) sendTo(r *http.Request, target sendTarget, chatID int64) {
 	x := of(r)
@@ -127,8 +147,11 @@ func (s *server) decodeSend(r *http.Request, target sendTarget, chatID int64) (m
 	}
 	b := sendBody{target: target}
 	b.request.ChatID = chatID
-	if target == toJID {
-		b.request.JID = new("") // missing is as wrong as empty
+	switch target { // missing is as wrong as empty
+	case toJID:
+		b.request.JID = new("")
+	case toName:
+		b.request.ToName = new("")
 	}
 	if err := b.decode(&d.body, &d.json); err != nil {
 		return message.SendRequest{}, err
@@ -145,12 +168,21 @@ func (s *server) decodeSend(r *http.Request, target sendTarget, chatID int64) (m
 
 // setIdempotency takes over the header's values, of which there may be one.
 func (b *sendBody) setIdempotency(given []string, raw []byte) {
-	switch {
-	case len(given) != 1:
-		b.blame(fieldIdempotencyKey, "is given more than once")
-	case given[0] == "" || len(given[0]) > maxIdempotencyKey || !plain(given[0]):
-		b.blame(fieldIdempotencyKey, "must be 1 to 255 characters of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"")
-	default:
+	if wrong := wrongKey(given); wrong != "" {
+		b.blame(fieldIdempotencyKey, wrong)
+	} else {
 		b.request.Idem = &store.Idempotency{Key: given[0], BodyHash: sha256.Sum256(raw)}
 	}
+}
+
+// wrongKey says what is wrong with the values of the header Idempotency-Key; ""
+// when nothing is.
+func wrongKey(given []string) string {
+	switch {
+	case len(given) != 1:
+		return "is given more than once"
+	case given[0] == "" || len(given[0]) > maxIdempotencyKey || !plain(given[0]):
+		return "must be 1 to 255 characters of A-Z, a-z, 0-9, \".\", \"_\" and \"-\""
+	}
+	return ""
 }

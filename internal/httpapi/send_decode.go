@@ -106,6 +106,8 @@ const (
 	toPhone sendTarget = iota
 	toJID
 	toChat
+	toName
+	toChatPlain // to a chat, without reply_to
 )
 
 // takes reports whether f means something for a send to t.
@@ -116,9 +118,9 @@ func (t sendTarget) takes(f sendField) bool {
 	case fieldJID:
 		return t == toJID
 	case fieldReplyTo:
-		return t != toPhone
+		return t != toPhone && t != toChatPlain
 	case fieldAccountPhone, fieldAccountID, fieldChatName:
-		return t != toChat
+		return t != toChat && t != toChatPlain
 	}
 	return true
 }
@@ -253,6 +255,10 @@ func (b *sendBody) setString(f sendField, text string) {
 	case fieldLabel:
 		r.Label = &text
 	case fieldChatName:
+		if b.target == toName {
+			r.ToName = &text
+			return
+		}
 		r.ChatName = &text
 	}
 }

@@ -62,12 +62,15 @@ type Authenticator interface {
 type Messages interface {
 	Send(ctx context.Context, p *tideline.Principal, r message.SendRequest) (message.Receipt, error)
 	Get(ctx context.Context, p *tideline.Principal, uid string) (store.MessageView, error)
+	Check(ctx context.Context, p *tideline.Principal, r message.SendRequest) error
 	React(ctx context.Context, p *tideline.Principal, uid, emoji string) (store.MessageView, error)
 }
 
 // Files keeps uploads; *file.Service is one.
 type Files interface {
 	Upload(ctx context.Context, p *tideline.Principal, u file.Upload) (tideline.File, error)
+	KeepVoice(ctx context.Context, p *tideline.Principal, u file.Upload) (file.Recording, error)
+	Withdraw(ctx context.Context, f tideline.File) error
 	ByUID(ctx context.Context, p *tideline.Principal, uid string) (tideline.File, error)
 	Link(uid string) url.Values
 	Follow(ctx context.Context, uid string, query url.Values) (tideline.File, error)

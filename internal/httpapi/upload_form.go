@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"hash"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -31,12 +32,18 @@ type uploadForm struct {
 	limit int64
 	count int
 	desc  file.Description
-	seen  map[string]bool
-	wrong []tideline.FieldError
+	hash  hash.Hash // of the file's bytes; nil = not asked for
+	// captioned: the form has a caption for the file; otherwise that field is
+	// ignored like unknown ones.
+	captioned bool
+	caption   string
+	seen      map[string]bool
+	wrong     []tideline.FieldError
 }
 
-// openUploadForm reads up to the file, whose size may be limit.
-func openUploadForm(x *exchange, r *http.Request, limit int64) (*uploadForm, error) {
+// openUploadForm reads up to the file, whose size may be limit. adjust, when not
+// nil, says which form it is.
+func openUploadForm(x *exchange, r *http.Request, limit int64, adjust func(*uploadForm)) (*uploadForm, error) {
 	if err := checkFormType(x, r); err != nil {
 		return nil, err
 	}
@@ -49,6 +56,9 @@ func openUploadForm(x *exchange, r *http.Request, limit int64) (*uploadForm, err
 		return nil, badForm(err)
 	}
 	f := &uploadForm{parts: parts, limit: limit, seen: map[string]bool{}}
+	if adjust != nil {
+		adjust(f)
+	}
 	for f.file == nil {
 		more, err := f.next()
 		if err != nil {
@@ -92,6 +102,10 @@ func (f *uploadForm) next() (more bool, err error) {
 	name := part.FormName()
 	switch name {
 	case "file", "filename", "content_type":
+	case "caption":
+		if !f.captioned {
+			return true, nil
+		}
 	default:
 		return true, nil
 	}
@@ -124,6 +138,8 @@ func (f *uploadForm) field(name string, part *multipart.Part) error {
 		f.blame(name, "must not contain the character U+0000")
 	case name == "filename":
 		f.desc.Name = text
+	case name == "caption":
+		f.caption = text
 	default:
 		f.desc.ContentType = text
 	}
@@ -133,6 +149,9 @@ func (f *uploadForm) field(name string, part *multipart.Part) error {
 // Read implements io.Reader with the file's bytes.
 func (f *uploadForm) Read(p []byte) (int, error) {
 	n, err := f.file.Read(p)
+	if f.hash != nil {
+		f.hash.Write(p[:n])
+	}
 	if err != nil && err != io.EOF { //nolint:errorlint // readers give io.EOF itself
 		err = f.formError(err)
 	}
@@ -147,6 +166,7 @@ func (f *uploadForm) describe() (file.Description, error) {
 			return file.Description{}, err
 		}
 		if !more {
+			f.checkCaption()
 			return f.desc, tideline.Invalid(f.wrong)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -57,6 +58,7 @@ type world struct {
 	handler http.Handler
 	url     string // of the API
 	clock   *clock
+	folder  string              // of the files' bytes
 	reacted []whatsapp.Reaction // what was sent; guarded by nothing, as handlers answer before tests look
 
 	ws    tideline.Workspace
@@ -80,11 +82,12 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := local.Open(filepath.Join(t.TempDir(), "files"))
+	folder := filepath.Join(t.TempDir(), "files")
+	blobs, err := local.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: s, clock: &clock{}, metrics: prometheus.NewRegistry()}
+	w := &world{t: t, store: s, folder: folder, clock: &clock{}, metrics: prometheus.NewRegistry()}
 	key, err := s.Secret(t.Context(), file.LinkSecret, file.LinkSecretSize)
 	w.must(err)
 	authenticator := auth.New(s, auth.Config{Now: w.clock.now})
@@ -309,6 +312,12 @@ func checkRefused(t testing.TB, a answer, status int, code string, fields ...str
 // upload uploads a file and gives the answer. Fields are written before the file.
 func (w *world) upload(name, content string, fields map[string]string) answer {
 	w.t.Helper()
+	return w.form("/files_upload", name, content, fields, "")
+}
+
+// form posts a form with a file. key is the Idempotency-Key; "" = none.
+func (w *world) form(path, name, content string, fields map[string]string, key string) answer {
+	w.t.Helper()
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)
 	for k, v := range fields {
@@ -319,10 +328,23 @@ func (w *world) upload(name, content string, fields map[string]string) answer {
 	_, err = io.WriteString(part, content)
 	w.must(err)
 	w.must(form.Close())
-	return w.do(request{
-		method: http.MethodPost, path: "/files_upload", body: b.String(),
-		header: http.Header{"Content-Type": {form.FormDataContentType()}},
-	})
+	header := http.Header{"Content-Type": {form.FormDataContentType()}}
+	if key != "" {
+		header["Idempotency-Key"] = []string{key}
+	}
+	return w.do(request{method: http.MethodPost, path: path, body: b.String(), header: header})
+}
+
+// blobCount counts the files whose bytes are kept.
+func (w *world) blobCount() (n int) {
+	w.t.Helper()
+	w.must(filepath.WalkDir(filepath.Join(w.folder, "files"), func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			n++
+		}
+		return err
+	}))
+	return n
 }
 
 // fileUID uploads a file that must be taken.

@@ -21,12 +21,13 @@ import (
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-// SendRequest asks to send a message: to a chat when ChatID is set, else to a JID
-// when that is set, else to a phone number. Pointer fields are nil when the
+// SendRequest asks to send a message: to a chat when ChatID is set, else to a JID,
+// else to the chat with a name, when these are set, else to a phone number. Pointer fields are nil when the
 // client did not give them.
 type SendRequest struct {
 	ChatID       int64   // the chat's account sends
 	JID          *string // of a person or a group
+	ToName       *string // exact name of a chat
 	Phone        string  // any international form
 	AccountPhone *string // "whatsapp_account_phone": sender, as a phone number …
 	AccountID    *string // "whatsapp_account_id": … or as a JID; both nil = the most recently connected account
@@ -36,8 +37,12 @@ type SendRequest struct {
 	ReplyTo      *string // uid of the message of the same chat that it answers; nil or "" = none
 	Label        *string
 	ChatName     *string
-	Origin       tideline.Origin
-	Idem         *store.Idempotency
+	// Kind is how the file is sent: "" as its type is shown, tideline.KindVoice as a
+	// voice note, without a text, or tideline.KindDocument.
+	Kind   tideline.Kind
+	Data   map[string]string // what is known about a voice note: tideline.DataDuration, DataWaveform
+	Origin tideline.Origin
+	Idem   *store.Idempotency
 }
 
 // Receipt is the outcome of a send that was accepted.
@@ -57,6 +62,7 @@ type Storage interface {
 	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
 	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
+	ChatByName(ctx context.Context, workspaceID int64, name string) (tideline.Chat, error)
 	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
 }
 

@@ -130,6 +130,20 @@ func (s *Service) try(ctx context.Context, p *tideline.Principal, r *SendRequest
 	return Receipt{MessageUID: done.UID, MessageID: done.MessageID, ChatID: done.ChatID, Replayed: done.Replayed}, nil
 }
 
+// Check reports what would have Send refuse r for its sender or for where it goes,
+// so that a transport need not take a large file first. What Send looks at in
+// the same transaction as it accepts, such as credits, is not looked at, and
+// nothing is refused because of it. Errors as of Send.
+func (s *Service) Check(ctx context.Context, p *tideline.Principal, r SendRequest) error {
+	if err := maySend(p, &r); err != nil {
+		return err
+	}
+	if _, _, err := s.target(ctx, p, &r); !errors.Is(err, store.ErrStale) {
+		return err
+	}
+	return nil
+}
+
 // maySend reports what forbids p to send r at all.
 func maySend(p *tideline.Principal, r *SendRequest) error {
 	if !p.Member.Role.MaySend() {
@@ -179,6 +193,8 @@ func (s *Service) acceptance(p *tideline.Principal, account *tideline.Account, r
 			UID:        uid.String(),
 			WhatsAppID: s.newID(),
 			Text:       text,
+			Kind:       r.Kind,
+			Data:       r.Data,
 			FileID:     fileID,
 			Origin:     r.Origin,
 			Credits:    tideline.Cost(text, fileID != 0),

@@ -105,6 +105,14 @@ func (w *world) Chat(_ context.Context, _, id int64) (tideline.Chat, error) {
 	}
 	return tideline.Chat{}, tideline.Errorf(tideline.CodeNotFound, "no such chat")
 }
+func (w *world) ChatByName(_ context.Context, _ int64, name string) (tideline.Chat, error) {
+	for _, c := range w.chats {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return tideline.Chat{}, tideline.Errorf(tideline.CodeNotFound, "no such chat")
+}
 func (w *world) PutReaction(_ context.Context, _, messageID int64, emoji string, _ time.Time) error {
 	w.reactions = append(w.reactions, emoji)
 	return nil

@@ -16,6 +16,9 @@ func (s *Service) target(ctx context.Context, p *tideline.Principal, r *SendRequ
 	if r.ChatID != 0 {
 		return s.chatTarget(ctx, p, r.ChatID)
 	}
+	if r.ToName != nil {
+		return s.namedTarget(ctx, p, r)
+	}
 	account, err := s.sender(ctx, p, r)
 	if err != nil {
 		return nil, store.ChatRef{}, err
@@ -33,10 +36,6 @@ func (s *Service) target(ctx context.Context, p *tideline.Principal, r *SendRequ
 
 // chatTarget finds a chat and the account that it belongs to.
 func (s *Service) chatTarget(ctx context.Context, p *tideline.Principal, chatID int64) (*tideline.Account, store.ChatRef, error) {
-	accounts, err := s.accounts.of(ctx, p.Workspace.ID, p.Version)
-	if err != nil {
-		return nil, store.ChatRef{}, err
-	}
 	chat, err := s.store.Chat(ctx, p.Workspace.ID, chatID)
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "Whatsapp chat_id %d not found", chatID)
@@ -44,13 +43,49 @@ func (s *Service) chatTarget(ctx context.Context, p *tideline.Principal, chatID 
 	if err != nil {
 		return nil, store.ChatRef{}, err
 	}
+	return s.known(ctx, p, &chat)
+}
+
+// namedTarget finds the chat with the name that r gives.
+func (s *Service) namedTarget(ctx context.Context, p *tideline.Principal, r *SendRequest) (*tideline.Account, store.ChatRef, error) {
+	var named *tideline.Account
+	if r.AccountPhone != nil || r.AccountID != nil {
+		var err error
+		if named, err = s.sender(ctx, p, r); err != nil {
+			return nil, store.ChatRef{}, err
+		}
+	}
+	name := strings.TrimSpace(*r.ToName)
+	chat, err := s.store.ChatByName(ctx, p.Workspace.ID, name)
+	switch {
+	case tideline.IsCode(err, tideline.CodeNotFound):
+		return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "Whatsapp chat %q not found: give the exact name of a chat", name)
+	case err != nil:
+		return nil, store.ChatRef{}, err
+	case named != nil && named.ID != chat.AccountID:
+		return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "Whatsapp chat %q not found: it is not a chat of %s", name, named.Phone)
+	}
+	return s.known(ctx, p, &chat)
+}
+
+// known gives the account that a chat belongs to, and the chat as storage names it.
+func (s *Service) known(ctx context.Context, p *tideline.Principal, chat *tideline.Chat) (*tideline.Account, store.ChatRef, error) {
+	accounts, err := s.accounts.of(ctx, p.Workspace.ID, p.Version)
+	if err != nil {
+		return nil, store.ChatRef{}, err
+	}
+	switch chat.JID.Server() {
+	case tideline.ServerUser, tideline.ServerLID, tideline.ServerGroup:
+	default: // lists and channels
+		return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeValidation, "Cannot message this group: chat %d is not one that can be written to", chat.ID)
+	}
 	for i := range accounts {
 		if accounts[i].ID == chat.AccountID {
 			account, err := usable(&accounts[i])
 			return account, store.ChatRef{JID: chat.JID, Phone: chat.Phone, Name: chat.Name}, err
 		}
 	}
-	return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "The WhatsApp account of chat %d was removed from this workspace", chatID)
+	return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "The WhatsApp account of chat %d was removed from this workspace", chat.ID)
 }
 
 // answered gives the WhatsApp id of the message that r answers; "" for none.

@@ -23,7 +23,7 @@ func talking() *world {
 	w := newWorld()
 	ana := tideline.Peer{JID: "14840000000@s.whatsapp.net", LID: "77@lid"}
 	chat := tideline.Chat{ID: 9, AccountID: 1, JID: ana.JID, LID: ana.LID, Phone: "+14840000000", Name: "Ana"}
-	w.chats = map[int64]tideline.Chat{9: chat, 10: {ID: 10, AccountID: 99, JID: "1@g.us"}}
+	w.chats = map[int64]tideline.Chat{9: chat, 10: {ID: 10, AccountID: 99, JID: "1@g.us"}, 11: {ID: 11, AccountID: 1, JID: "1@newsletter"}}
 	account := w.accounts[1]
 	account.DeviceJID = "dev"
 	w.messages = map[string]store.MessageView{
@@ -49,6 +49,16 @@ func TestSendFindsItsChat(t *testing.T) {
 		"by jid":                      {request: message.SendRequest{JID: new("14840000000@c.us")}, want: store.ChatRef{JID: "14840000000@s.whatsapp.net", Phone: "+14840000000"}, account: 2},
 		"by hidden id":                {request: message.SendRequest{JID: new("77@lid"), AccountPhone: new("+14841111111"), ReplyTo: new(askedUID)}, want: store.ChatRef{JID: "77@lid"}, account: 1, reply: "Q1"},
 		"by group":                    {request: message.SendRequest{JID: new("1203-4@g.us")}, want: store.ChatRef{JID: "1203-4@g.us"}, account: 2},
+		"by name":                     {request: message.SendRequest{ToName: new(" Ana "), ReplyTo: new(askedUID)}, want: store.ChatRef{JID: "14840000000@s.whatsapp.net", Phone: "+14840000000", Name: "Ana"}, account: 1, reply: "Q1"},
+		"by name, of an account":      {request: message.SendRequest{ToName: new("Ana"), AccountPhone: new("+14841111111")}, want: store.ChatRef{JID: "14840000000@s.whatsapp.net", Phone: "+14840000000", Name: "Ana"}, account: 1},
+		"by name, of another one":     {request: message.SendRequest{ToName: new("Ana"), AccountPhone: new("+14842222222")}, code: tideline.CodeNotFound, message: "not a chat of"},
+		"by a name that nobody has":   {request: message.SendRequest{ToName: new("ana")}, code: tideline.CodeNotFound, message: `Whatsapp chat "ana" not found`},
+		"by no name":                  {request: message.SendRequest{ToName: new(" ")}, code: tideline.CodeValidation, message: "chat_name"},
+		"a channel's chat":            {request: message.SendRequest{ChatID: 11}, code: tideline.CodeValidation, message: "Cannot message this group"},
+		"a group by its phone":        {request: message.SendRequest{Phone: "120363000000000000@g.us"}, code: tideline.CodeValidation, message: "no chats found for this group"},
+		"a group's id for a phone":    {request: message.SendRequest{Phone: "120363000000000000"}, code: tideline.CodeValidation, message: "no chats found for this group"},
+		"an old group's id":           {request: message.SendRequest{Phone: "14840000000-1400000000"}, code: tideline.CodeValidation, message: "no chats found for this group"},
+		"an extension for a group":    {request: message.SendRequest{Phone: "4840000-12345678901"}, code: tideline.CodeValidation, message: "Phone number invalid"},
 		"unknown chat":                {request: message.SendRequest{ChatID: 4}, code: tideline.CodeNotFound, message: "Whatsapp chat_id 4 not found"},
 		"chat of a removed account":   {request: message.SendRequest{ChatID: 10}, code: tideline.CodeNotFound, message: "removed"},
 		"answer to another chat":      {request: message.SendRequest{ChatID: 9, ReplyTo: new(otherUID)}, code: tideline.CodeValidation, message: "same chat"},

@@ -25,9 +25,13 @@ func Validate(r *SendRequest) []tideline.FieldError {
 		}
 	} else if r.ChatID != 0 {
 		// The chat is looked up by Send.
+	} else if r.ToName != nil {
+		checkName(add, "chat_name", *r.ToName, tideline.MaxChatName)
 	} else if _, err := tideline.ParsePhone(r.Phone); err != nil {
 		if strings.TrimSpace(r.Phone) == "" {
 			add("phone", "is required: a phone number in international form, e.g. +14840000000")
+		} else if namesGroup(r.Phone) {
+			add("phone", "no chats found for this group: a group has no phone number; write to its chat_id or its jid")
 		} else {
 			add("phone", "%s", message(err))
 		}
@@ -73,6 +77,24 @@ func Validate(r *SendRequest) []tideline.FieldError {
 	}
 	return errs
 }
+
+// namesGroup reports whether somebody gave a group's JID, or its part before the
+// "@", for a phone number.
+func namesGroup(s string) bool {
+	user, server, isJID := strings.Cut(strings.TrimSpace(s), "@")
+	if isJID {
+		return server == tideline.ServerGroup
+	}
+	creator, _, old := strings.Cut(user, "-") // until 2021: creator's number, time
+	return strings.Trim(user, "0123456789-") == "" &&
+		(len(user) > maxPhoneDigits && strings.HasPrefix(user, groupPrefix) || old && len(creator) >= minCreator && len(user) > maxPhoneDigits+1)
+}
+
+const (
+	maxPhoneDigits = 15
+	minCreator     = 10
+	groupPrefix    = "120363" // what the ids of groups begin with now
+)
 
 // recipientJID reads the address of a person or a group, in a form with or
 // without a device part.

@@ -32,8 +32,10 @@ type NewMessage struct {
 	UID        string // UUIDv7, drawn by the caller
 	WhatsAppID string // drawn by the caller; every attempt to send uses it
 	Text       string
-	FileID     int64  // 0 = none; must belong to the workspace
-	ReplyTo    string // WhatsApp id of the message of the same chat that it answers; "" = none
+	FileID     int64             // 0 = none; must belong to the workspace
+	ReplyTo    string            // WhatsApp id of the message of the same chat that it answers; "" = none
+	Kind       tideline.Kind     // "" = a text, a file as its type is shown, or both
+	Data       map[string]string // see tideline.DataDuration and its neighbours; may be nil
 	Origin     tideline.Origin
 	Credits    tideline.Credits
 	Gap        time.Duration // the pause to keep before this message, drawn by the caller

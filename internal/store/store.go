@@ -123,6 +123,9 @@ type Accounts interface {
 type Chats interface {
 	// Chat: not_found.
 	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
+	// ChatByName finds a chat by its exact name, which is unique in the workspace:
+	// not_found.
+	ChatByName(ctx context.Context, workspaceID int64, name string) (tideline.Chat, error)
 	// ChatLabels gives the names of a chat's labels in alphabetical order.
 	ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error)
 	// ChatView: not_found.
@@ -182,6 +185,10 @@ type Files interface {
 	// FileForLink finds a file by its uid alone, for links that carry their own
 	// signature instead of a token: not_found.
 	FileForLink(ctx context.Context, uid string) (tideline.File, error)
+	// WithdrawFile removes the record of a file that was made for one message, which
+	// was then refused. The caller knows that nothing refers to it; that a file is
+	// not there is no error.
+	WithdrawFile(ctx context.Context, workspaceID, fileID int64) error
 	// CreateTemplate keeps a file of the workspace as an attachment template: not_found (file).
 	CreateTemplate(ctx context.Context, t tideline.AttachmentTemplate) (tideline.AttachmentTemplate, error)
 	// Template: not_found.

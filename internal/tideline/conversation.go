@@ -30,7 +30,9 @@ func (j JID) IsLID() bool { return j.Server() == ServerLID }
 // Kind is what a message is made of. The words are stored.
 type Kind string
 
-// The kinds. "" is a message that Tideline sent: a text, a file, or both.
+// The kinds. "" is a message that Tideline sent: a text, a file, or both. Of what
+// Tideline sends, KindVoice is a voice note, and KindDocument a file that goes as a
+// document whatever its type is.
 const (
 	KindText     Kind = "text"
 	KindImage    Kind = "image"
@@ -78,6 +80,7 @@ const (
 	DataContact    = "vcard"      // of a contact; several cards one after the other
 	DataVideo      = "video"      // "true" for a video call
 	DataDuration   = "duration"   // seconds, of a voice message, video or call
+	DataWaveform   = "waveform"   // of a voice message: 64 bytes of 0 to 100, how loud it is from its beginning to its end, in base64
 	DataAttachment = "attachment" // why the attachment is not there, see AttachmentState
 )
 

@@ -30,8 +30,8 @@ type Config struct {
 	// FFmpeg is the program that converts, by name or path; "" = ffmpeg, as PATH
 	// has it.
 	FFmpeg string
-	// Dir is a folder for files that exist while they are converted. What a crash
-	// left in it is deleted by New. "" = the system's folder for such files.
+	// Dir is a folder for files that exist while they are converted, see Sweep;
+	// it is made when it is missing. "" = the system's folder for such files.
 	Dir string
 	// Timeout bounds the conversion of one file; 0 = DefaultTimeout.
 	Timeout time.Duration
@@ -46,22 +46,26 @@ type Converter struct {
 
 // New makes a Converter. It looks for ffmpeg at each use, so that one installed
 // later is found.
-func New(cfg Config) (*Converter, error) {
+func New(cfg Config) *Converter {
 	if cfg.FFmpeg == "" {
 		cfg.FFmpeg = defaultFFmpeg
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	if cfg.Dir != "" {
-		if err := os.RemoveAll(cfg.Dir); err != nil {
-			return nil, fmt.Errorf("clear the folder for conversions: %w", err)
-		}
-		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-			return nil, fmt.Errorf("make the folder for conversions: %w", err)
-		}
+	return &Converter{cfg: cfg, slot: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+}
+
+// Sweep deletes what a crash left in the folder for conversions. Call it before
+// the first one.
+func (c *Converter) Sweep() error {
+	if c.cfg.Dir == "" {
+		return nil // not ours alone
 	}
-	return &Converter{cfg: cfg, slot: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}, nil
+	if err := os.RemoveAll(c.cfg.Dir); err != nil {
+		return fmt.Errorf("sweep the folder for conversions: %w", err)
+	}
+	return nil
 }
 
 // Source is an audio file that somebody gave.
@@ -90,6 +94,11 @@ func (n *Note) Close() error { return errors.Join(n.File.Close(), os.RemoveAll(n
 // is no audio, is damaged, or can't be converted; what Body and Describe give; and
 // those of the disk.
 func (c *Converter) Prepare(ctx context.Context, src Source) (_ *Note, err error) {
+	if c.cfg.Dir != "" {
+		if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder for conversions: %w", err)
+		}
+	}
 	folder, err := os.MkdirTemp(c.cfg.Dir, "voice-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for a conversion: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,12 +27,12 @@ func newConverter(t *testing.T, cfg Config) *Converter {
 	if cfg.Dir == "" {
 		cfg.Dir = filepath.Join(t.TempDir(), "voice")
 	}
-	c, err := New(cfg)
-	if err != nil {
+	c := New(cfg)
+	if err := c.Sweep(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if left, err := os.ReadDir(cfg.Dir); err != nil || len(left) > 0 {
+		if left, err := os.ReadDir(cfg.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
 			t.Errorf("files that stay after conversions: %v, %v", left, err)
 		}
 	})

@@ -246,6 +246,23 @@ type FileInfo struct {
 	UploadedByEmail string    `json:"uploaded_by_email"`
 }
 
+// FileMessageForm defines model for FileMessageForm.
+type FileMessageForm struct {
+	// Caption The text below it, at most 2000 characters. Blank is none.
+	//
+	// Example: The offer that we talked about.
+	Caption *string `json:"caption,omitempty"`
+
+	// ContentType Its media type, when it can't be told from the bytes.
+	//
+	// Example: application/pdf
+	ContentType *string            `json:"content_type,omitempty"`
+	File        openapi_types.File `json:"file"`
+
+	// Filename What to call the file instead of the name that came with it.
+	Filename *string `json:"filename,omitempty"`
+}
+
 // FileResponse defines model for FileResponse.
 type FileResponse struct {
 	Data   FileInfo `json:"data"`
@@ -510,6 +527,49 @@ type SendMessageResponse struct {
 	Status OK        `json:"status"`
 }
 
+// SendToChatNameRequest defines model for SendToChatNameRequest.
+type SendToChatNameRequest struct {
+	// AttachmentTemplateId An attachment template to attach; not together with `file_uid`.
+	//
+	// Example: 12
+	AttachmentTemplateId *int64 `json:"attachment_template_id,omitempty"`
+
+	// ChatName The exact name of a chat.
+	//
+	// Example: Ada Lovelace
+	ChatName string `json:"chat_name"`
+
+	// FileUid An uploaded file to attach.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e52
+	FileUid *string `json:"file_uid,omitempty"`
+
+	// Label A label for the chat; made when there is none of this name.
+	//
+	// Example: parcels
+	Label *string `json:"label,omitempty"`
+
+	// ReplyTo The uid of the message of the same chat that this one answers. An empty text is none.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51
+	ReplyTo *string `json:"reply_to,omitempty"`
+
+	// Text What to say, at most 2000 characters and not blank. `\n` breaks the line.
+	//
+	// Example: Your parcel is on its way.
+	Text *string `json:"text,omitempty"`
+
+	// WhatsappAccountId The WhatsApp account that the chat must belong to, by its id; another way to say `whatsapp_account_phone`.
+	//
+	// Example: 14841111111@s.whatsapp.net
+	WhatsappAccountId *string `json:"whatsapp_account_id,omitempty"`
+
+	// WhatsappAccountPhone The WhatsApp account that the chat must belong to, by its phone number.
+	//
+	// Example: +14841111111
+	WhatsappAccountPhone *string `json:"whatsapp_account_phone,omitempty"`
+}
+
 // SendToChatRequest defines model for SendToChatRequest.
 type SendToChatRequest struct {
 	// AttachmentTemplateId An attachment template to attach; not together with `file_uid`.
@@ -536,6 +596,34 @@ type SendToChatRequest struct {
 	//
 	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51
 	ReplyTo *string `json:"reply_to,omitempty"`
+
+	// Text What to say, at most 2000 characters and not blank. `\n` breaks the line.
+	//
+	// Example: Your parcel is on its way.
+	Text *string `json:"text,omitempty"`
+}
+
+// SendToChatV2Request defines model for SendToChatV2Request.
+type SendToChatV2Request struct {
+	// AttachmentTemplateId An attachment template to attach; not together with `file_uid`.
+	//
+	// Example: 12
+	AttachmentTemplateId *int64 `json:"attachment_template_id,omitempty"`
+
+	// ChatName What to call the chat if it is new. A chat that exists keeps its name.
+	//
+	// Example: Ada Lovelace
+	ChatName *string `json:"chat_name,omitempty"`
+
+	// FileUid An uploaded file to attach.
+	//
+	// Example: 0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e52
+	FileUid *string `json:"file_uid,omitempty"`
+
+	// Label A label for the chat; made when there is none of this name.
+	//
+	// Example: parcels
+	Label *string `json:"label,omitempty"`
 
 	// Text What to say, at most 2000 characters and not blank. `\n` breaks the line.
 	//
@@ -620,6 +708,12 @@ type UserReaction struct {
 	Name     string `json:"name"`
 	Phone    string `json:"phone"`
 	Reaction string `json:"reaction"`
+}
+
+// VoiceMessageForm defines model for VoiceMessageForm.
+type VoiceMessageForm struct {
+	// File A recording.
+	File openapi_types.File `json:"file"`
 }
 
 // WhatsappAccount defines model for WhatsappAccount.
@@ -776,6 +870,14 @@ type ListChatsParamsChatgptAutoresponseEnabled string
 // ListChatsParamsWithMsg defines parameters for ListChats.
 type ListChatsParamsWithMsg string
 
+// SendFileMessageParams defines parameters for SendFileMessage.
+type SendFileMessageParams struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListChatMessagesParams defines parameters for ListChatMessages.
 type ListChatMessagesParams struct {
 	// FromMe Messages sent from the account, or to it.
@@ -814,8 +916,24 @@ type SendMessageToChatParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendVoiceMessageParams defines parameters for SendVoiceMessage.
+type SendVoiceMessageParams struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // SendMessageParams defines parameters for SendMessage.
 type SendMessageParams struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendMessageToChatNameParams defines parameters for SendMessageToChatName.
+type SendMessageToChatNameParams struct {
 	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
 	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
 	// another body it gets 409. Of two at the same time one sends.
@@ -830,14 +948,41 @@ type SendMessageToJIDParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendMessageToChatV2Params defines parameters for SendMessageToChatV2.
+type SendMessageToChatV2Params struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendMessageV2Params defines parameters for SendMessageV2.
+type SendMessageV2Params struct {
+	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
+	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
+	// another body it gets 409. Of two at the same time one sends.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendFileMessageMultipartRequestBody defines body for SendFileMessage for multipart/form-data ContentType.
+type SendFileMessageMultipartRequestBody = FileMessageForm
+
 // SendMessageToChatJSONRequestBody defines body for SendMessageToChat for application/json ContentType.
 type SendMessageToChatJSONRequestBody = SendToChatRequest
+
+// SendVoiceMessageMultipartRequestBody defines body for SendVoiceMessage for multipart/form-data ContentType.
+type SendVoiceMessageMultipartRequestBody = VoiceMessageForm
 
 // UploadFileMultipartRequestBody defines body for UploadFile for multipart/form-data ContentType.
 type UploadFileMultipartRequestBody = FileUpload
 
 // SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
 type SendMessageJSONRequestBody = SendMessageRequest
+
+// SendMessageToChatNameJSONRequestBody defines body for SendMessageToChatName for application/json ContentType.
+//
+// Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+type SendMessageToChatNameJSONRequestBody = SendToChatNameRequest
 
 // SendMessageToJIDJSONRequestBody defines body for SendMessageToJID for application/json ContentType.
 type SendMessageToJIDJSONRequestBody = SendToJIDRequest
@@ -848,6 +993,12 @@ type SetMessageReactionJSONRequestBody = ReactionRequest
 // PutMessageReactionJSONRequestBody defines body for PutMessageReaction for application/json ContentType.
 type PutMessageReactionJSONRequestBody = ReactionRequest
 
+// SendMessageToChatV2JSONRequestBody defines body for SendMessageToChatV2 for application/json ContentType.
+type SendMessageToChatV2JSONRequestBody = SendToChatV2Request
+
+// SendMessageV2JSONRequestBody defines body for SendMessageV2 for application/json ContentType.
+type SendMessageV2JSONRequestBody = SendMessageRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListChats List chats
@@ -856,12 +1007,18 @@ type ServerInterface interface {
 	// GetChat Show a chat
 	// (GET /chats/{chat_id})
 	GetChat(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// SendFileMessage Send a file to a chat as a document
+	// (POST /chats/{chat_id}/file_message)
+	SendFileMessage(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendFileMessageParams)
 	// ListChatMessages List the messages of a chat
 	// (GET /chats/{chat_id}/messages)
 	ListChatMessages(w http.ResponseWriter, r *http.Request, chatId ChatID, params ListChatMessagesParams)
 	// SendMessageToChat Send a message to a chat
 	// (POST /chats/{chat_id}/messages)
 	SendMessageToChat(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendMessageToChatParams)
+	// SendVoiceMessage Send a voice note to a chat
+	// (POST /chats/{chat_id}/voice_message)
+	SendVoiceMessage(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendVoiceMessageParams)
 	// GetFile Show a file, with a fresh link to its bytes
 	// (GET /files/{uid})
 	GetFile(w http.ResponseWriter, r *http.Request, uid string)
@@ -871,6 +1028,11 @@ type ServerInterface interface {
 	// SendMessage Send a message to a phone number
 	// (POST /messages)
 	SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams)
+	// SendMessageToChatName Send a message to a chat by its name
+	// (POST /messages/to_chat_name)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	SendMessageToChatName(w http.ResponseWriter, r *http.Request, params SendMessageToChatNameParams)
 	// SendMessageToJID Send a message to a contact or group by JID
 	// (POST /messages/to_jid)
 	SendMessageToJID(w http.ResponseWriter, r *http.Request, params SendMessageToJIDParams)
@@ -892,6 +1054,12 @@ type ServerInterface interface {
 	// GetQuotas Show the workspace's quotas, at its older path
 	// (GET /quotas)
 	GetQuotas(w http.ResponseWriter, r *http.Request)
+	// SendMessageToChatV2 Send a message to a chat, second version
+	// (POST /v2/chats/{chat_id}/messages)
+	SendMessageToChatV2(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendMessageToChatV2Params)
+	// SendMessageV2 Send a message to a phone number, second version
+	// (POST /v2/messages)
+	SendMessageV2(w http.ResponseWriter, r *http.Request, params SendMessageV2Params)
 	// ListWhatsappAccounts List the workspace's WhatsApp accounts
 	// (GET /whatsapp_accounts)
 	ListWhatsappAccounts(w http.ResponseWriter, r *http.Request)
@@ -1140,6 +1308,56 @@ func (siw *ServerInterfaceWrapper) GetChat(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// SendFileMessage operation middleware
+func (siw *ServerInterfaceWrapper) SendFileMessage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendFileMessageParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendFileMessage(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListChatMessages operation middleware
 func (siw *ServerInterfaceWrapper) ListChatMessages(w http.ResponseWriter, r *http.Request) {
 
@@ -1310,6 +1528,56 @@ func (siw *ServerInterfaceWrapper) SendMessageToChat(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// SendVoiceMessage operation middleware
+func (siw *ServerInterfaceWrapper) SendVoiceMessage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendVoiceMessageParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendVoiceMessage(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetFile operation middleware
 func (siw *ServerInterfaceWrapper) GetFile(w http.ResponseWriter, r *http.Request) {
 
@@ -1382,6 +1650,47 @@ func (siw *ServerInterfaceWrapper) SendMessage(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SendMessage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendMessageToChatName operation middleware
+func (siw *ServerInterfaceWrapper) SendMessageToChatName(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageToChatNameParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessageToChatName(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1576,6 +1885,97 @@ func (siw *ServerInterfaceWrapper) GetQuotas(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// SendMessageToChatV2 operation middleware
+func (siw *ServerInterfaceWrapper) SendMessageToChatV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageToChatV2Params
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessageToChatV2(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendMessageV2 operation middleware
+func (siw *ServerInterfaceWrapper) SendMessageV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageV2Params
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessageV2(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListWhatsappAccounts operation middleware
 func (siw *ServerInterfaceWrapper) ListWhatsappAccounts(w http.ResponseWriter, r *http.Request) {
 
@@ -1745,10 +2145,15 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/messages/{uid}/reactions", wrapper.SetMessageReaction)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/messages/{uid}/reactions", wrapper.PutMessageReaction)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/messages/to_jid", wrapper.SendMessageToJID)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/messages/to_chat_name", wrapper.SendMessageToChatName)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/messages", wrapper.SendMessageV2)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats", wrapper.ListChats)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}", wrapper.GetChat)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.ListChatMessages)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.SendMessageToChat)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/chats/{chat_id}/messages", wrapper.SendMessageToChatV2)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/voice_message", wrapper.SendVoiceMessage)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/file_message", wrapper.SendFileMessage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/files_upload", wrapper.UploadFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/files/{uid}", wrapper.GetFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/whatsapp_accounts", wrapper.ListWhatsappAccounts)

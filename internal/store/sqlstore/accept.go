@@ -203,11 +203,8 @@ func (a *acceptance) write(ctx context.Context) error {
 		return err
 	}
 	for _, j := range a.queued {
-		// Few messages are answers, so the column is not one of every row's.
-		if reply := j.accept.Message.ReplyTo; reply != "" {
-			if _, err := t.exec(ctx, `UPDATE messages SET reply_to = $1 WHERE id = $2`, reply, j.accepted.MessageID); err != nil {
-				return err
-			}
+		if err := t.addRarities(ctx, j); err != nil {
+			return err
 		}
 	}
 	if err := t.keepKeys(ctx, a.keys); err != nil {
@@ -222,6 +219,22 @@ func (a *acceptance) write(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// addRarities writes what few messages have, so that the columns are not those of
+// every row.
+func (t *tx) addRarities(ctx context.Context, j *job) error {
+	m := &j.accept.Message
+	if m.ReplyTo == "" && m.Kind == "" && len(m.Data) == 0 {
+		return nil
+	}
+	data, err := encodeData(m.Data)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE messages SET reply_to = $1, kind = $2, data = $3 WHERE id = $4 AND workspace_id = $5`,
+		m.ReplyTo, string(m.Kind), data, j.accepted.MessageID, j.accept.WorkspaceID)
+	return err
 }
 
 var selectFileWorkspaces = newMulti(`SELECT f.id, f.workspace_id FROM (VALUES `,

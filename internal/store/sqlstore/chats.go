@@ -220,6 +220,13 @@ func (t *tx) chat(ctx context.Context, workspaceID, chatID int64) (c tideline.Ch
 	return c, missing(err, "chat")
 }
 
+// ChatByName implements store.Chats.
+func (s *Store) ChatByName(ctx context.Context, workspaceID int64, name string) (c tideline.Chat, err error) {
+	err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.workspace_id = $1 AND c.name = $2`,
+		[]any{workspaceID, name}, chatFields(&c)...)
+	return c, failed("chat by name", missing(err, "chat"))
+}
+
 // ChatLabels implements store.Chats.
 func (s *Store) ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error) {
 	c, err := s.Chat(ctx, workspaceID, chatID)

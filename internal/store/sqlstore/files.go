@@ -65,6 +65,14 @@ func (s *Store) FileForLink(ctx context.Context, uid string) (tideline.File, err
 	return f, failed("file for link", err)
 }
 
+// WithdrawFile implements store.Files.
+func (s *Store) WithdrawFile(ctx context.Context, workspaceID, fileID int64) error {
+	return s.write(ctx, "withdraw file", func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `DELETE FROM files WHERE id = $1 AND workspace_id = $2`, fileID, workspaceID)
+		return err
+	})
+}
+
 const templateColumns = `tp.id, tp.workspace_id, tp.name, tp.file_id, tp.created_at`
 
 func templateFields(t *tideline.AttachmentTemplate) []any {

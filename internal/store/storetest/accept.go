@@ -32,6 +32,26 @@ var acceptTests = map[string]func(*testing.T, *world){
 		w.audit()
 	},
 
+	"AMessageKeepsHowItIsSent": func(t *testing.T, w *world) {
+		data := map[string]string{tideline.DataDuration: "7", tideline.DataWaveform: "AAEC"}
+		var outs []store.Accepted
+		for _, kind := range []tideline.Kind{"", tideline.KindVoice, tideline.KindDocument} {
+			_, out := w.accept(func(a *store.Acceptance) {
+				a.Message.Kind = kind
+				if kind == tideline.KindVoice {
+					a.Message.Data = data
+				}
+			})
+			outs = append(outs, out)
+		}
+		for i, want := range []tideline.Message{{}, {Kind: tideline.KindVoice, Data: data}, {Kind: tideline.KindDocument}} {
+			o, err := w.store.Outgoing(w.ctx(), outs[i].MessageID)
+			w.must(err)
+			same(t, "kind", o.Message.Kind, want.Kind)
+			same(t, "data", o.Message.Data, want.Data)
+		}
+	},
+
 	"OutgoingHasEverythingToSend": func(t *testing.T, w *world) {
 		file := w.file("a.pdf")
 		in, out := w.accept(func(a *store.Acceptance) { a.Message.FileID, a.Message.Credits = file.ID, 2 })

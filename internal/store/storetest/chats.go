@@ -50,6 +50,22 @@ var chatTests = map[string]func(*testing.T, *world){
 			strings.Repeat("ä", tideline.MaxChatName-4) + " (2)"})
 	},
 
+	"AChatIsFoundByItsExactName": func(t *testing.T, w *world) {
+		_, out := w.accept(to("+14840000100", "Carla"))
+		other, _ := w.workspace("other", 10)
+		c, err := w.store.ChatByName(w.ctx(), w.ws.ID, "Carla")
+		w.must(err)
+		same(t, "chat", c.ID, out.ChatID)
+		for _, name := range []string{"carla", "Carla ", "", "%"} {
+			if _, err := w.store.ChatByName(w.ctx(), w.ws.ID, name); !tideline.IsCode(err, tideline.CodeNotFound) {
+				t.Errorf("%q: got %v, want not found", name, err)
+			}
+		}
+		if _, err := w.store.ChatByName(w.ctx(), other.ID, "Carla"); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("in another workspace: got %v, want not found", err)
+		}
+	},
+
 	"LabelsAreMadeAndAttachedOnce": func(t *testing.T, w *world) {
 		var chat int64
 		for _, label := range []string{"vip", "berlin", "vip", ""} {

@@ -285,6 +285,21 @@ var fileTests = map[string]func(*testing.T, *world){
 		w.wantCode(err, tideline.CodeNotFound)
 	},
 
+	"AWithdrawnFileIsGone": func(t *testing.T, w *world) {
+		f, stays := w.file("a.pdf"), w.file("b.pdf")
+		other, _ := w.workspace("other", 10)
+		w.must(w.store.WithdrawFile(w.ctx(), other.ID, f.ID)) // not theirs
+		_, err := w.store.FileByUID(w.ctx(), w.ws.ID, f.UID)
+		w.must(err)
+		for range 2 {
+			w.must(w.store.WithdrawFile(w.ctx(), w.ws.ID, f.ID))
+		}
+		_, err = w.store.FileByUID(w.ctx(), w.ws.ID, f.UID)
+		w.wantCode(err, tideline.CodeNotFound)
+		_, err = w.store.FileByUID(w.ctx(), w.ws.ID, stays.UID)
+		w.must(err)
+	},
+
 	"TemplatesKeepAFile": func(t *testing.T, w *world) {
 		f := w.file("a.pdf")
 		made, err := w.store.CreateTemplate(w.ctx(), tideline.AttachmentTemplate{WorkspaceID: w.ws.ID, Name: "menu", FileID: f.ID, CreatedAt: w.now})
