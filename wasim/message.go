@@ -1,6 +1,7 @@
 package wasim
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"strings"
 
@@ -14,6 +15,7 @@ type content struct {
 	kind   string
 	text   string
 	target string
+	author string // who wrote the target of a reply: a JID, as the reply says
 	file   *fileRef
 }
 
@@ -24,6 +26,13 @@ type fileRef struct {
 	path                      string
 	key, encSHA256, sha256    []byte
 	size                      uint64
+	shown                     shown
+}
+
+// shown is what a message says about its attachment, to be shown before the file was fetched.
+type shown struct {
+	seconds, width, height uint32
+	waveform, thumbnail    []byte
 }
 
 // unwrap removes the envelopes that carry a message without being one.
@@ -55,14 +64,16 @@ func unwrap(m *waE2E.Message) *waE2E.Message {
 func describe(m *waE2E.Message) (c content, ok bool) {
 	m = unwrap(m)
 	if file := fileOf(m); file != nil {
-		return content{kind: "media", text: file.caption, target: contextOf(m).GetStanzaID(), file: file}, true
+		reply := contextOf(m)
+		return content{kind: "media", text: file.caption, target: reply.GetStanzaID(), author: reply.GetParticipant(), file: file}, true
 	}
 	switch {
 	case m.GetConversation() != "":
 		return content{kind: "text", text: m.GetConversation()}, true
 	case m.GetExtendedTextMessage() != nil:
 		e := m.GetExtendedTextMessage()
-		return content{kind: "text", text: e.GetText(), target: e.GetContextInfo().GetStanzaID()}, true
+		reply := e.GetContextInfo()
+		return content{kind: "text", text: e.GetText(), target: reply.GetStanzaID(), author: reply.GetParticipant()}, true
 	case m.GetReactionMessage() != nil:
 		r := m.GetReactionMessage()
 		return content{kind: "reaction", text: r.GetText(), target: r.GetKey().GetID()}, true
@@ -115,7 +126,10 @@ func fileOf(m *waE2E.Message) *fileRef {
 	}
 	switch {
 	case m.GetImageMessage() != nil:
-		return ref(m.GetImageMessage(), "image", attachment.Image, m.GetImageMessage().GetCaption())
+		i := m.GetImageMessage()
+		f := ref(i, "image", attachment.Image, i.GetCaption())
+		f.shown = shown{width: i.GetWidth(), height: i.GetHeight(), thumbnail: i.GetJPEGThumbnail()}
+		return f
 	case m.GetStickerMessage() != nil:
 		return ref(m.GetStickerMessage(), "sticker", attachment.Image, "")
 	case m.GetVideoMessage() != nil:
@@ -123,13 +137,18 @@ func fileOf(m *waE2E.Message) *fileRef {
 		if m.GetVideoMessage().GetGifPlayback() {
 			kind = "gif"
 		}
-		return ref(m.GetVideoMessage(), kind, attachment.Video, m.GetVideoMessage().GetCaption())
+		v := m.GetVideoMessage()
+		f := ref(v, kind, attachment.Video, v.GetCaption())
+		f.shown = shown{seconds: v.GetSeconds(), width: v.GetWidth(), height: v.GetHeight(), thumbnail: v.GetJPEGThumbnail()}
+		return f
 	case m.GetAudioMessage() != nil:
 		kind := "audio"
 		if m.GetAudioMessage().GetPTT() {
 			kind = "voice"
 		}
-		return ref(m.GetAudioMessage(), kind, attachment.Audio, "")
+		f := ref(m.GetAudioMessage(), kind, attachment.Audio, "")
+		f.shown = shown{seconds: m.GetAudioMessage().GetSeconds(), waveform: m.GetAudioMessage().GetWaveform()}
+		return f
 	case m.GetDocumentMessage() != nil:
 		d := m.GetDocumentMessage()
 		f := ref(d, "document", attachment.Document, d.GetCaption())
@@ -146,6 +165,8 @@ func (s *Server) fetch(f *fileRef) *Media {
 	m := &Media{
 		Kind: f.kind, MIME: f.mime, FileName: f.name, Caption: f.caption,
 		Size: int64(f.size), SHA256: hex.EncodeToString(f.sha256),
+		Seconds: f.shown.seconds, Width: f.shown.width, Height: f.shown.height,
+		Waveform: base64.StdEncoding.EncodeToString(f.shown.waveform), Thumbnail: base64.StdEncoding.EncodeToString(f.shown.thumbnail),
 	}
 	plain, err := s.openFile(f)
 	if err != nil {

@@ -173,6 +173,11 @@ func (p *Phone) logLocked(in incoming, chat string, c content, e *effects) error
 		ID: in.id, From: in.from.Number(), To: p.Number(), Kind: c.kind, Text: c.text, Target: c.target,
 		Timestamp: timestamp(in.at), ArrivedAt: in.at.UTC().Truncate(time.Millisecond),
 	}
+	if author, err := types.ParseJID(c.author); err == nil && c.author != "" {
+		if phone := p.srv.user(author.ToNonAD()); phone != nil {
+			r.TargetFrom = phone.Number()
+		}
+	}
 	if in.copyTo != nil {
 		r.To, r.FromMe = in.copyTo.Number(), true
 	}

@@ -36,6 +36,13 @@ type Media struct {
 	Caption  string `json:"caption,omitempty"`
 	Size     int64  `json:"size"`   // bytes of the decrypted file
 	SHA256   string `json:"sha256"` // of the decrypted file, lower-case hexadecimal
+
+	Seconds  uint32 `json:"seconds,omitempty"`  // length of audio, a voice note or a video, as declared
+	Waveform string `json:"waveform,omitempty"` // of a voice note, as declared, in base64
+	Width    uint32 `json:"width,omitempty"`    // of a picture or a video, as declared
+	Height   uint32 `json:"height,omitempty"`
+	// Thumbnail is the picture, a JPEG in base64, that is shown until the file was fetched.
+	Thumbnail string `json:"thumbnail,omitempty"`
 	// Error says why the attachment could not be fetched or verified; Size and SHA256 are then
 	// what the sender declared.
 	Error string `json:"error,omitempty"`
@@ -61,6 +68,8 @@ type Received struct {
 	Text string `json:"text"`
 	// Target is the id of the message that a reaction, edit, revocation or reply refers to.
 	Target string `json:"target,omitempty"`
+	// TargetFrom is the number, with "+", of who wrote the message that a reply refers to, as the reply says.
+	TargetFrom string `json:"target_from,omitempty"`
 	// Media is set when the message carries an attachment.
 	Media *Media `json:"media,omitempty"`
 	// Timestamp is when the server accepted the first attempt.

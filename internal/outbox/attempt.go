@@ -2,11 +2,13 @@ package outbox
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/blob"
@@ -92,7 +94,7 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 	}
 	if f := a.out.File; f != nil {
 		m.File = &whatsapp.Attachment{
-			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size,
+			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Kind: a.out.Message.Kind,
 			Open: func(ctx context.Context) (io.ReadCloser, error) {
 				r, err := a.deps.Blobs.Open(ctx, f.Blob)
 				if errors.Is(err, blob.ErrNotFound) {
@@ -102,7 +104,22 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 			},
 		}
 	}
+	if m.File != nil && m.File.Kind == tideline.KindVoice {
+		m.File.Seconds, m.File.Waveform = recording(a.out.Message.Data)
+	}
 	return a.deps.Sender.Send(ctx, m)
+}
+
+// recording reads what is known about a voice note. What can't be read is not
+// known: the note is as good without it.
+func recording(data map[string]string) (seconds uint32, waveform []byte) {
+	if n, err := strconv.ParseUint(data[tideline.DataDuration], 10, 32); err == nil {
+		seconds = uint32(n)
+	}
+	if w, err := base64.StdEncoding.DecodeString(data[tideline.DataWaveform]); err == nil && len(w) > 0 {
+		waveform = w
+	}
+	return seconds, waveform
 }
 
 // failed decides what an attempt's error means for the message.

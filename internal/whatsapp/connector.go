@@ -131,14 +131,20 @@ type Reaction struct {
 	Emoji     string        // "" takes it back
 }
 
-// Attachment is a file to send. Its WhatsApp kind (image, video, audio,
-// document) follows from MIMEType; the message's text becomes its caption. An
+// Attachment is a file to send. Unless Kind says more, its WhatsApp kind (image,
+// video, audio, document) follows from MIMEType; the message's text becomes its caption. An
 // audio message has no caption, so audio with a text goes as a document.
 type Attachment struct {
 	Name     string
 	MIMEType string
 	Size     int64
-	// Open gives the file's bytes. An error that is fs.ErrNotExist, or has the
+	// Kind is tideline.KindVoice for a voice note, whose bytes are Opus in Ogg and
+	// which has no text, tideline.KindDocument for a document whatever its type is,
+	// or "".
+	Kind     tideline.Kind
+	Seconds  uint32 // the length of a voice note
+	Waveform []byte // of a voice note, see tideline.DataWaveform; nil = not known
+	// Open gives the file's bytes; it may be called more than once. An error that is fs.ErrNotExist, or has the
 	// code not_found, says that the file is gone for good.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }

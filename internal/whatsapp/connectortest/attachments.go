@@ -90,6 +90,7 @@ func checkMedia(t *testing.T, got wasim.Received, kind, name, caption string, da
 	want := wasim.Media{
 		Kind: kind, MIME: got.Media.MIME, FileName: name, Caption: caption,
 		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]),
+		Width: got.Media.Width, Height: got.Media.Height, Thumbnail: got.Media.Thumbnail, // see sendPictures
 	}
 	if *got.Media != want {
 		t.Errorf("the phone shows %+v, want %+v", *got.Media, want)

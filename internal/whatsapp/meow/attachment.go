@@ -2,13 +2,9 @@ package meow
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	_ "image/jpeg" // for the size of pictures
-	_ "image/png"
 	"mime"
 	"strings"
 
@@ -16,8 +12,12 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
+
+// voiceType is what phones call their own recordings.
+const voiceType = "audio/ogg; codecs=opus"
 
 // kind is how WhatsApp shows an attachment.
 type kind int
@@ -27,7 +27,19 @@ const (
 	kindImage
 	kindVideo
 	kindAudio
+	kindVoice
 )
+
+// kindFor chooses how a file is shown: as was asked for, else by its type.
+func kindFor(f *whatsapp.Attachment, caption bool) kind {
+	switch f.Kind {
+	case tideline.KindVoice:
+		return kindVoice
+	case tideline.KindDocument:
+		return kindDocument
+	}
+	return kindOf(f.MIMEType, caption)
+}
 
 // kindOf chooses how a file is shown. Types that phones can't show inline are
 // documents, which carry any file unchanged. An audio message has no caption, so
@@ -38,7 +50,7 @@ func kindOf(mimeType string, caption bool) kind {
 		return kindDocument
 	}
 	switch base {
-	case "image/jpeg", "image/png":
+	case "image/jpeg", "image/png", "image/webp", "image/gif":
 		return kindImage
 	case "video/mp4", "video/3gpp":
 		return kindVideo
@@ -57,7 +69,7 @@ func (k kind) media() whatsmeow.MediaType {
 		return whatsmeow.MediaImage
 	case kindVideo:
 		return whatsmeow.MediaVideo
-	case kindAudio:
+	case kindAudio, kindVoice:
 		return whatsmeow.MediaAudio
 	}
 	return whatsmeow.MediaDocument
@@ -67,37 +79,25 @@ func (k kind) media() whatsmeow.MediaType {
 // is streamed; its encrypted copy goes through a temporary file, since its hash
 // must be known before the upload begins.
 func (s *session) attachment(ctx context.Context, f *whatsapp.Attachment, caption string) (_ *waE2E.Message, err error) {
+	k := kindFor(f, caption != "")
+	var p preview
+	if k == kindImage {
+		p = s.c.look(ctx, f)
+	}
 	r, err := f.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open attachment: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	k := kindOf(f.MIMEType, caption != "")
-	br := bufio.NewReaderSize(r, 64<<10)
-	var width, height uint32
-	if k == kindImage {
-		width, height = dimensions(br)
-	}
-	up, err := s.cli.UploadReader(ctx, br, nil, k.media())
+	up, err := s.cli.UploadReader(ctx, bufio.NewReaderSize(r, 64<<10), nil, k.media())
 	if err != nil {
 		return nil, fmt.Errorf("upload attachment: %w", timedOut(ctx, err))
 	}
 	msg := describe(k, f, caption, up)
-	if img := msg.GetImageMessage(); img != nil && width > 0 {
-		img.Width, img.Height = &width, &height
+	if img := msg.GetImageMessage(); img != nil && p.width > 0 {
+		img.Width, img.Height, img.JPEGThumbnail = &p.width, &p.height, p.thumbnail
 	}
 	return msg, nil
-}
-
-// dimensions reads a picture's size from its beginning, without taking anything
-// from r; zero when it can't be told.
-func dimensions(r *bufio.Reader) (width, height uint32) {
-	head, _ := r.Peek(r.Size()) // a short file gives what there is
-	c, _, err := image.DecodeConfig(bytes.NewReader(head))
-	if err != nil || c.Width <= 0 || c.Height <= 0 {
-		return 0, 0
-	}
-	return uint32(c.Width), uint32(c.Height)
 }
 
 // describe builds the message for an uploaded file.
@@ -127,6 +127,12 @@ func describe(k kind, f *whatsapp.Attachment, caption string, up whatsmeow.Uploa
 		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
 			Mimetype: &mimeType,
 			URL:      &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey,
+			FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength,
+		}}
+	case kindVoice:
+		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
+			Mimetype: proto.String(voiceType), PTT: proto.Bool(true), Seconds: &f.Seconds, Waveform: f.Waveform,
+			URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey,
 			FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength,
 		}}
 	}

@@ -31,6 +31,7 @@ type Connector struct {
 	ctx    context.Context // ends when the connector closes
 	cancel context.CancelFunc
 	dials  chan struct{} // one element per connection being opened
+	looks  chan struct{} // one element per picture being decoded
 
 	mu     sync.Mutex
 	open   map[string]*session // by device JID
@@ -66,6 +67,7 @@ func Open(ctx context.Context, o Options) (*Connector, error) {
 		opts: o, log: o.Logger, lib: lib, handler: nobody{},
 		net: newNetwork(o.Endpoint), sessions: keys,
 		dials: make(chan struct{}, o.MaxDials),
+		looks: make(chan struct{}, maxLooks),
 		open:  make(map[string]*session),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

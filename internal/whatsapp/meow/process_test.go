@@ -152,7 +152,7 @@ func TestKindFollowsType(t *testing.T) {
 		caption bool
 		want    kind
 	}{
-		{"image/jpeg", true, kindImage}, {"IMAGE/PNG", false, kindImage}, {"image/webp", true, kindDocument}, {"image/gif", false, kindDocument},
+		{"image/jpeg", true, kindImage}, {"IMAGE/PNG", false, kindImage}, {"image/webp", true, kindImage}, {"image/gif", false, kindImage}, {"image/tiff", false, kindDocument},
 		{"video/mp4", true, kindVideo}, {"video/quicktime", true, kindDocument},
 		{"audio/ogg; codecs=opus", false, kindAudio}, {"audio/mpeg", true, kindDocument}, {"audio/x-wav", false, kindDocument},
 		{"application/pdf", true, kindDocument}, {"", false, kindDocument}, {"not a type;;", false, kindDocument},
