@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
@@ -71,22 +69,7 @@ func New(server, token string, options ...Option) (*Client, error) {
 // Send sends a message. When it returns without an error the message is durable
 // on the server and paid for; see Client.StatusHistory for what became of it.
 func (c *Client) Send(ctx context.Context, m Message) (Sent, error) {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return Sent{}, fmt.Errorf("encode message: %w", err)
-	}
-	call := call{method: http.MethodPost, path: "/messages", body: body, contentType: "application/json"}
-	if m.IdempotencyKey != "" {
-		call.idempotencyKey, call.repeatable = m.IdempotencyKey, true
-	}
-	var answer struct {
-		MessageUID string `json:"message_uid"`
-	}
-	header, err := c.do(ctx, call, &answer)
-	if err != nil {
-		return Sent{}, err
-	}
-	return Sent{MessageUID: answer.MessageUID, Replayed: header.Get("Idempotent-Replay") == "true"}, nil
+	return c.send(ctx, "/messages", m.IdempotencyKey, m)
 }
 
 // Message shows a message.
@@ -138,42 +121,9 @@ func (c *Client) File(ctx context.Context, uid string) (File, error) {
 // Upload uploads a file under a name, streaming it from r. contentType "" lets
 // the server tell the type from the bytes.
 func (c *Client) Upload(ctx context.Context, name, contentType string, r io.Reader) (File, error) {
-	pr, pw := io.Pipe()
-	form := multipart.NewWriter(pw)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = pw.CloseWithError(writeForm(form, name, contentType, r)) // documented to be nil
-	}()
 	var f File
-	_, err := c.do(ctx, call{
-		method: http.MethodPost, path: "/files_upload",
-		stream: pr, contentType: form.FormDataContentType(),
-	}, &f)
-	// The server may refuse before it has read all: let the writer go, and let go
-	// of r only when it has.
-	_ = pr.Close() // documented to be nil
-	<-done
+	_, err := c.doForm(ctx, call{method: http.MethodPost, path: "/files_upload"}, form{name: name, contentType: contentType, file: r}, &f)
 	return f, err
-}
-
-func writeForm(form *multipart.Writer, name, contentType string, r io.Reader) error {
-	if contentType != "" {
-		if err := form.WriteField("content_type", contentType); err != nil {
-			return err
-		}
-	}
-	part, err := form.CreatePart(textproto.MIMEHeader{
-		"Content-Disposition": {multipart.FileContentDisposition("file", name)},
-		"Content-Type":        {"application/octet-stream"},
-	})
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(part, r); err != nil {
-		return err
-	}
-	return form.Close()
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

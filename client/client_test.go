@@ -100,6 +100,57 @@ func TestASendSaysWhatItWasGiven(t *testing.T) {
 	}
 }
 
+func TestEverySendHasItsPath(t *testing.T) {
+	t.Parallel()
+	message := client.Message{Text: "hi", ReplyTo: "u"}
+	for name, tc := range map[string]struct {
+		send func(ctx context.Context, c *client.Client) (client.Sent, error)
+		came string
+		body []string // what is in it
+	}{
+		"chat": {func(ctx context.Context, c *client.Client) (client.Sent, error) {
+			return c.SendToChat(ctx, 12, message)
+		},
+			"/chats/12/messages", []string{`{"text":"hi","reply_to":"u"}`}},
+		"jid": {func(ctx context.Context, c *client.Client) (client.Sent, error) {
+			return c.SendToJID(ctx, "1@g.us", message)
+		},
+			"/messages/to_jid", []string{`{"text":"hi","reply_to":"u","jid":"1@g.us"}`}},
+		"name": {func(ctx context.Context, c *client.Client) (client.Sent, error) {
+			return c.SendToName(ctx, "Ana", client.Message{Text: "hi", ChatName: "ignored", IdempotencyKey: "k-1"})
+		}, "/messages/to_chat_name k-1", []string{`{"text":"hi","chat_name":"Ana"}`}},
+		"voice": {func(ctx context.Context, c *client.Client) (client.Sent, error) {
+			return c.SendVoice(ctx, 12, client.Recording{Name: "a.ogg", File: strings.NewReader("OggS"), IdempotencyKey: "k-2"})
+		}, "/chats/12/voice_message k-2", []string{`name="file"; filename="a.ogg"`, "OggS"}},
+		"document": {func(ctx context.Context, c *client.Client) (client.Sent, error) {
+			return c.SendDocument(ctx, 12, client.Document{Name: "a.pdf", ContentType: "application/pdf", Caption: "see", File: strings.NewReader("%PDF")})
+		}, "/chats/12/file_message", []string{`name="content_type"`, `name="caption"`, "see", `filename="a.pdf"`, "%PDF"}},
+	} {
+		c, s := scripted(t, reply{status: 200, body: accepted})
+		sent, err := tc.send(t.Context(), c)
+		if err != nil || sent.MessageUID != "0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51" || sent.Replayed {
+			t.Errorf("%s: %+v, %v", name, sent, err)
+		}
+		if got, want := s.came[0], "POST https://wa.example.org/integrations/api"+tc.came; got != want {
+			t.Errorf("%s: asked %s, want %s", name, got, want)
+		}
+		for _, part := range tc.body {
+			if !strings.Contains(s.bodies[0], part) {
+				t.Errorf("%s: the body %q lacks %q", name, s.bodies[0], part)
+			}
+		}
+	}
+}
+
+func TestASendThatBringsItsFileIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(t, failure(500, "internal_error"))
+	_, err := c.SendVoice(t.Context(), 12, client.Recording{File: strings.NewReader("x"), IdempotencyKey: "k"})
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 500 || len(s.came) != 1 {
+		t.Errorf("%v after %d requests", err, len(s.came))
+	}
+}
+
 func TestOnlyWhatCanNotHappenTwiceIsRepeated(t *testing.T) {
 	t.Parallel()
 	send := func(key string) func(*client.Client, context.Context) error {

@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Message is what to send. It needs Phone and at least one of Text, FileUID and
-// TemplateID. Empty fields are left out.
+// Message is what to send. It needs at least one of Text, FileUID and TemplateID,
+// and for Client.Send also Phone. Empty fields are left out.
 type Message struct {
-	Phone        string `json:"phone"`                            // the recipient, in international form
+	Phone        string `json:"phone,omitempty"`                  // the recipient, in international form
 	AccountPhone string `json:"whatsapp_account_phone,omitempty"` // the WhatsApp account that sends; "" = the one that connected last
 	Text         string `json:"text,omitempty"`                   // at most 2000 characters
 	FileUID      string `json:"file_uid,omitempty"`               // an uploaded file to attach
 	TemplateID   int64  `json:"attachment_template_id,omitempty"` // an attachment template to attach
 	Label        string `json:"label,omitempty"`                  // a label for the chat, at most 64 characters
 	ChatName     string `json:"chat_name,omitempty"`              // the chat's name if it is new, at most 256 characters
+	ReplyTo      string `json:"reply_to,omitempty"`               // uid of the message of the same chat that this one answers; not by Client.Send
 
 	// IdempotencyKey, 1 to 255 of A-Z, a-z, 0-9, ".", "_" and "-", makes the send
 	// safe to repeat: within 24 hours the same message with the same key is sent

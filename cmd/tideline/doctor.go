@@ -8,16 +8,20 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/voice"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	config.Voice `embed:""`
+}
 
 // Help implements kong.HelpProvider.
 func (doctorCmd) Help() string {
-	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, and the state of every account. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
+	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, whether ffmpeg is there to convert voice notes, and the state of every account. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
 
     tideline doctor
     tideline doctor --json | jq '.checks[] | select(.ok | not)'`
@@ -27,7 +31,7 @@ func (doctorCmd) Help() string {
 var errUnwell = errors.New("something is wrong: see what to do above")
 
 // Run checks the installation.
-func (doctorCmd) Run(ctx context.Context, a *app) error {
+func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	if err := a.config.Check(); err != nil {
 		return err
 	}
@@ -36,6 +40,7 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 		e.server(ctx, a, folder)
 		e.files(folder)
 	}
+	e.voice(ctx, c.FFmpeg)
 	e.database(ctx, a)
 	v := doctorJSON{OK: true, Checks: e.checks}
 	for _, c := range e.checks {
@@ -132,6 +137,20 @@ func (e *examination) files(f datadir.Folder) {
 		return
 	}
 	e.well("files", "%s can be written", dir)
+}
+
+// voice tells whether audio can be converted. That it can't is no fault: a server
+// may never be asked to.
+func (e *examination) voice(ctx context.Context, ffmpeg string) {
+	path, version, err := voice.New(voice.Config{FFmpeg: ffmpeg}).Version(ctx)
+	switch {
+	case err == nil:
+		e.well("voice notes", "audio is converted by %s (%s)", path, version)
+	case ffmpeg != "":
+		e.ill("voice notes", "Name a program that runs with --ffmpeg, or leave it out to use the one on PATH.", "ffmpeg was asked for, and %v", err)
+	default:
+		e.well("voice notes", "no ffmpeg on PATH: only Opus in Ogg can be sent; install ffmpeg to send other audio, such as MP3")
+	}
 }
 
 func (e *examination) database(ctx context.Context, a *app) {

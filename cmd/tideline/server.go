@@ -24,6 +24,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/telemetry"
+	"github.com/tidelinehq/tideline/internal/voice"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
@@ -140,7 +141,11 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if kind != string(s.folder.Kind) {
 		return fmt.Errorf("the database belongs to a %s server and the folder %s to a %s server: use one --database for each", kind, s.folder.Path, s.folder.Kind)
 	}
-	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), s.log); err != nil {
+	notes := voice.New(voice.Config{FFmpeg: s.serve.FFmpeg, Dir: s.folder.In(voiceFolder)})
+	if err := notes.Sweep(); err != nil {
+		return err
+	}
+	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.log); err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)

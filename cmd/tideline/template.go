@@ -12,6 +12,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/voice"
 )
 
 type templateCmd struct {
@@ -47,7 +48,7 @@ func (c *templateAddCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		files, err := openFiles(ctx, d.store, folder.In(blobFolder), slog.New(slog.DiscardHandler))
+		files, err := openFiles(ctx, d.store, folder.In(blobFolder), nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
@@ -108,8 +109,12 @@ type templateJSON struct {
 	CreatedAt jsonTime `json:"created_at"`
 }
 
-// blobFolder is where the bytes of files are, in the data folder.
-const blobFolder = "files"
+// Folders in the data folder: blobFolder has the bytes of files, voiceFolder
+// audio while it is converted.
+const (
+	blobFolder  = "files"
+	voiceFolder = "voice"
+)
 
 // openedFiles is the file service with the folder that it keeps bytes in.
 type openedFiles struct {
@@ -119,8 +124,9 @@ type openedFiles struct {
 
 func (f openedFiles) close() error { return f.blobs.Close() }
 
-// openFiles opens the file service on a database and a folder.
-func openFiles(ctx context.Context, s *sqlstore.Store, dir string, log *slog.Logger) (openedFiles, error) {
+// openFiles opens the file service on a database and a folder. notes may be nil
+// when nobody sends through the service.
+func openFiles(ctx context.Context, s *sqlstore.Store, dir string, notes *voice.Converter, log *slog.Logger) (openedFiles, error) {
 	key, err := s.Secret(ctx, file.LinkSecret, file.LinkSecretSize)
 	if err != nil {
 		return openedFiles{}, err
@@ -129,5 +135,5 @@ func openFiles(ctx context.Context, s *sqlstore.Store, dir string, log *slog.Log
 	if err != nil {
 		return openedFiles{}, fmt.Errorf("open the folder of files: %w", err)
 	}
-	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log}), blobs}, nil
+	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log, Voice: notes}), blobs}, nil
 }

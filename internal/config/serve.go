@@ -15,8 +15,9 @@ type Serve struct {
 	TrustedProxy    []netip.Prefix `placeholder:"CIDR" help:"Networks of reverse proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8. Default: none."`
 	SendDeadline    time.Duration  `placeholder:"TIME" default:"24h" help:"How long a message may wait for its account before it fails and its credits come back (${default})."`
 	WhatsAppVersion string         `name:"whatsapp-version" placeholder:"VERSION" help:"WhatsApp Web version to announce, e.g. 2.3000.1047769893, when WhatsApp refuses the one built in. Default: the one built in."`
-	LogLevel        string         `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
-	LogFormat       string         `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
+	Voice           `embed:""`
+	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
+	LogFormat       string `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
 }
 
 // Check reports settings that make no sense alone or together with c. The
