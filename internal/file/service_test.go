@@ -86,12 +86,14 @@ type world struct {
 	*file.Service
 	records *records
 	blobs   blob.Store
+	folder  string // of blobs
 	now     time.Time
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	blobs, err := local.Open(t.TempDir())
+	folder := t.TempDir()
+	blobs, err := local.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{records: &records{files: map[string]tideline.File{}}, blobs: blobs, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{records: &records{files: map[string]tideline.File{}}, blobs: blobs, folder: folder, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	w.Service = file.New(
 		file.Config{LinkKey: []byte("0123456789abcdef0123456789abcdef"), Now: func() time.Time { return w.now }},
 		file.Deps{Storage: w.records, Blobs: blobs, Log: slog.New(slog.DiscardHandler)},

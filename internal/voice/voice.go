@@ -164,7 +164,7 @@ func (c *Converter) replace(ctx context.Context, n *Note, limit int64, declared 
 	if n.File, err = os.Open(out); err != nil {
 		return fmt.Errorf("read a converted file: %w", err)
 	}
-	info, err := n.File.Stat()
+	info, err := n.Stat()
 	if err != nil {
 		return fmt.Errorf("read a converted file: %w", err)
 	}

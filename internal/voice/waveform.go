@@ -40,7 +40,7 @@ func (l *loudness) readPCM(r io.Reader) error {
 			l.add(int16(binary.LittleEndian.Uint16(buf[i:])))
 		}
 		kept = copy(buf, buf[whole:n])
-		if err == io.EOF { //nolint:errorlint // readers give io.EOF itself
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
