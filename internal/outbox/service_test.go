@@ -162,6 +162,7 @@ type phone struct {
 	script   []error
 	took     time.Duration
 	attempts []string // WhatsApp ids in order
+	files    []whatsapp.Attachment
 }
 
 // tried lists the ids of all attempts so far.
@@ -174,6 +175,9 @@ func (p *phone) tried() []string {
 func (p *phone) Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sent, error) {
 	p.mu.Lock()
 	p.attempts = append(p.attempts, m.MessageID)
+	if m.File != nil {
+		p.files = append(p.files, *m.File)
+	}
 	var err error
 	if len(p.script) > 0 {
 		err = p.script[0]

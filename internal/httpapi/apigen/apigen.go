@@ -299,7 +299,8 @@ type MessageInfo struct {
 
 	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
 	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
-	// `reply_to_uid`, `edited` and `deleted`. `attachment` says why the file of a received
+	// `waveform` of a recording that was sent, 64 bytes of 0 to 100 in base64, `reply_to_uid`, `edited`
+	// and `deleted`. `attachment` says why the file of a received
 	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
 	Data map[string]string `json:"data"`
 
@@ -366,7 +367,8 @@ type MessageSummary struct {
 
 	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
 	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
-	// `reply_to_uid`, `edited` and `deleted`. `attachment` says why the file of a received
+	// `waveform` of a recording that was sent, 64 bytes of 0 to 100 in base64, `reply_to_uid`, `edited`
+	// and `deleted`. `attachment` says why the file of a received
 	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
 	Data map[string]string `json:"data"`
 
