@@ -134,6 +134,8 @@ async function received(message) {
       mime: content[`${kind}Message`].mimetype,
       name: content[`${kind}Message`].fileName ?? '',
       size: data.length,
+      voice: content.audioMessage?.ptt ?? false,
+      seconds: content.audioMessage?.seconds ?? 0,
       sha256: createHash('sha256').update(data).digest('hex'),
     }
   }

@@ -62,6 +62,9 @@ type event struct {
 		Name   string `json:"name"`
 		Size   int64  `json:"size"`
 		SHA256 string `json:"sha256"`
+
+		Voice   bool `json:"voice"`
+		Seconds int  `json:"seconds"`
 	} `json:"media"`
 	Presences map[string]struct {
 		State string `json:"lastKnownPresence"`

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidelinehq/tideline/client"
 	"github.com/tidelinehq/tideline/internal/testenv"
+	"github.com/tidelinehq/tideline/internal/voice/voicetest"
 	"github.com/tidelinehq/tideline/wasim"
 )
 
@@ -196,6 +197,22 @@ func TestBaileysTalksToTideline(t *testing.T) {
 		t.Errorf("Baileys received %+v", e)
 	}
 	s.became(sent.MessageUID, "Delivered")
+
+	info, err := s.api.Message(t.Context(), sent.MessageUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := voicetest.Opus(4 * time.Second)
+	if sent, err = s.api.SendVoice(t.Context(), info.ChatID, client.Recording{Name: "note.ogg", File: bytes.NewReader(note)}); err != nil {
+		t.Fatal(err)
+	}
+	sum = sha256.Sum256(note)
+	e := b.await("voice note", 0, func(e event) bool { return e.Event == "message" && e.Media != nil && e.Media.Kind == "audio" })
+	if !e.Media.Voice || e.Media.Seconds != 4 || e.Media.MIME != "audio/ogg; codecs=opus" || e.Media.SHA256 != hex.EncodeToString(sum[:]) {
+		t.Errorf("Baileys received %+v", e.Media)
+	}
+	s.became(sent.MessageUID, "Delivered")
+	sum = sha256.Sum256([]byte(image))
 
 	// From Baileys to the account, text and file: the account's phone shows them, and Tideline's linked
 	// device acknowledges them.
