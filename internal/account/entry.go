@@ -151,6 +151,22 @@ func (s *Service) Name(ctx context.Context, device, name string) {
 	}
 }
 
+// News implements whatsapp.Handler. Of a device that is being paired there are no
+// chats yet that could have changed.
+func (s *Service) News(ctx context.Context, device string, n whatsapp.News) error {
+	s.mu.Lock()
+	e := s.byDevice[device]
+	s.mu.Unlock()
+	if e == nil || s.deps.Profiles == nil {
+		return nil
+	}
+	err := s.deps.Profiles.News(ctx, e.workspaceID, e.id, n)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return nil // the account was removed
+	}
+	return err
+}
+
 // apply makes a state known: in memory, in storage, and to the outbox when
 // messages can be sent. News that is older than what is known is dropped.
 func (s *Service) apply(ctx context.Context, e *entry, state tideline.AccountState, reason string, at time.Time) {

@@ -57,6 +57,7 @@ type Storage interface {
 	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
 	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
+	BarOf(ctx context.Context, workspaceID, accountID int64, group tideline.JID) (tideline.Bar, error)
 	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
 }
 
