@@ -143,7 +143,14 @@ func (c *Connector) ContactNames(ctx context.Context, device string, contacts []
 	}
 	names := make([]string, len(contacts))
 	for i, p := range contacts {
-		if names[i], err = s.contactName(ctx, p, ""); err != nil {
+		jid, parseErr := types.ParseJID(string(p.Address()))
+		if parseErr != nil {
+			continue // nobody's address
+		}
+		if p, err = s.peer(ctx, jid, types.EmptyJID); err == nil {
+			names[i], err = s.contactName(ctx, p, "")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
