@@ -56,7 +56,7 @@ func (s *session) filed(e *events.Contact) {
 // for each contact.
 func (s *session) allFiled() {
 	ctx := s.ctx
-	contacts, err := s.cli.Store.Contacts.GetAllContacts(ctx)
+	contacts, err := s.contacts.GetAllContacts(ctx)
 	if err != nil {
 		s.c.log.Warn("read the address book", "session", s.label, "err", err)
 		return
@@ -108,7 +108,7 @@ func (s *session) contactName(ctx context.Context, p tideline.Peer, now string) 
 		if address == "" || err != nil {
 			continue
 		}
-		c, err := s.cli.Store.Contacts.GetContact(ctx, jid)
+		c, err := s.contacts.GetContact(ctx, jid)
 		if err != nil {
 			return "", fmt.Errorf("look a contact up: %w", err)
 		}

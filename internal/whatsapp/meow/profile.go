@@ -44,7 +44,7 @@ func (c *Connector) Group(ctx context.Context, device string, group tideline.JID
 		if err != nil {
 			return g, err
 		}
-		if p.PhoneNumber.User == s.jid.User || p.JID.User == s.jid.User || p.JID.User == s.cli.Store.LID.User {
+		if p.PhoneNumber.User == s.jid.User || p.JID.User == s.jid.User || p.LID.User == s.lid.User && p.LID.User != "" {
 			own = m.Role
 		}
 		g.Members = append(g.Members, m)
