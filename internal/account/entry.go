@@ -151,13 +151,16 @@ func (s *Service) Name(ctx context.Context, device, name string) {
 	}
 }
 
-// News implements whatsapp.Handler. Of a device that is being paired there are no
-// chats yet that could have changed.
+// News implements whatsapp.Handler. As with messages, what comes before the account
+// is stored has to come again.
 func (s *Service) News(ctx context.Context, device string, n whatsapp.News) error {
 	s.mu.Lock()
-	e := s.byDevice[device]
+	e, pairing := s.byDevice[device], len(s.pairing) > 0
 	s.mu.Unlock()
-	if e == nil || s.deps.Profiles == nil {
+	switch {
+	case e == nil && pairing:
+		return errNotStored
+	case e == nil || s.deps.Profiles == nil:
 		return nil
 	}
 	err := s.deps.Profiles.News(ctx, e.workspaceID, e.id, n)

@@ -40,6 +40,9 @@ type Inbox interface {
 type Profiles interface {
 	// News notes it; nil means that it is durable. not_found when the account is gone.
 	News(ctx context.Context, workspaceID, accountID int64, n whatsapp.News) error
+	// Linked notes that the account was linked anew: a new device isn't told what
+	// changed before.
+	Linked(ctx context.Context, workspaceID, accountID int64) error
 }
 
 // Deps are the rooms that the service works with.

@@ -96,6 +96,10 @@ func (w *world) LookAgain(_ context.Context, _, _ int64, chat tideline.Peer, at 
 	})
 }
 
+func (w *world) LookAtGroups(context.Context, int64, int64, time.Time) error {
+	return w.locked(func() error { return nil })
+}
+
 func (w *world) DueProfiles(_ context.Context, now time.Time, resting []int64, limit int) (list []store.Profile, err error) {
 	err = w.locked(func() error {
 		for id, at := range w.due {

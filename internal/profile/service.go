@@ -95,6 +95,14 @@ func (s *Service) Wake() {
 	}
 }
 
+// Linked has all groups of an account asked about that are known already: what
+// changed there before it was linked is not told to a new device.
+func (s *Service) Linked(ctx context.Context, workspaceID, accountID int64) error {
+	err := s.deps.Store.LookAtGroups(ctx, workspaceID, accountID, time.Now())
+	s.Wake()
+	return err
+}
+
 // News notes what changed for an account. After nil the names are stored, and it
 // is on disk that WhatsApp has to be asked for the rest. Errors: not_found (the
 // account is gone).

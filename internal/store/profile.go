@@ -25,6 +25,9 @@ type Profiles interface {
 	// group, at the given time, but not sooner than pause after the last time. A
 	// contact that was never asked about is passed over, as is one without a chat.
 	LookAgain(ctx context.Context, workspaceID, accountID int64, chat tideline.Peer, at time.Time, pause time.Duration) error
+	// LookAtGroups notes that WhatsApp has to be asked about all groups of an account
+	// that have a chat.
+	LookAtGroups(ctx context.Context, workspaceID, accountID int64, at time.Time) error
 	// DueProfiles lists the chats whose time to be asked about has come, of accounts
 	// that are active and not in resting, the longest due first, at most limit. It
 	// serves the server itself and spans workspaces.

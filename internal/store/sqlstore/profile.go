@@ -72,6 +72,18 @@ func (s *Store) LookAgain(ctx context.Context, workspaceID, accountID int64, cha
 	})
 }
 
+// LookAtGroups implements store.Profiles.
+func (s *Store) LookAtGroups(ctx context.Context, workspaceID, accountID int64, at time.Time) error {
+	return s.write(ctx, "look at groups", func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `INSERT INTO profiles (chat_id, workspace_id, account_id, due_at)
+			SELECT c.id, c.workspace_id, c.account_id, CAST($1 AS BIGINT) FROM chats c
+			WHERE c.workspace_id = $2 AND c.account_id = $3 AND c.jid LIKE '%@`+tideline.ServerGroup+`' ORDER BY c.id
+			ON CONFLICT (chat_id) DO UPDATE SET due_at = excluded.due_at, generation = profiles.generation + 1, attempts = 0`,
+			at.UnixMilli(), workspaceID, accountID)
+		return err
+	})
+}
+
 // DueProfiles implements store.Profiles.
 func (s *Store) DueProfiles(ctx context.Context, now time.Time, resting []int64, limit int) ([]store.Profile, error) {
 	c := &conditions{}

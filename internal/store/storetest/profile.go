@@ -238,6 +238,26 @@ var profileTests = map[string]func(*testing.T, *world){
 		same(t, "a group", w.onlyDue(w.now).ChatID, group.ChatID)
 	},
 
+	"AllGroupsOfAnAccountAreLookedAt": func(t *testing.T, w *world) {
+		w.receiveMessage("A1")
+		_, one := w.accept(func(a *store.Acceptance) { a.Chat = store.ChatRef{JID: "12036399@g.us"} })
+		two := w.receiveMessage("G1", inGroup(byBoth))
+		later := w.now.Add(time.Hour)
+		for _, p := range w.due(later) {
+			w.must(w.store.FinishProfile(w.ctx(), p, w.now, nil))
+		}
+		second := w.account(w.ws, "+14840000002")
+		w.must(w.store.LookAtGroups(w.ctx(), w.ws.ID, second.ID, later))
+		w.must(w.store.LookAtGroups(w.ctx(), w.ws.ID+1, w.acc.ID, later))
+		same(t, "due", len(w.due(later)), 0)
+		w.must(w.store.LookAtGroups(w.ctx(), w.ws.ID, w.acc.ID, later))
+		var ids []int64
+		for _, p := range w.due(later) {
+			ids = append(ids, p.ChatID)
+		}
+		same(t, "due", ids, []int64{one.ChatID, two.ChatID})
+	},
+
 	"ChatsThatSendsMadeAreSeenOnce": func(t *testing.T, w *world) {
 		_, one := w.accept(to("+14840000100", ""))
 		_, group := w.accept(func(a *store.Acceptance) { a.Chat = store.ChatRef{JID: groupJID} })

@@ -219,11 +219,6 @@ func groupNewsWhileAway(_ *testing.T, w *world) {
 }
 
 func addressBook(t *testing.T, w *world) {
-	// Of this one the phone knew the name before it was linked.
-	w.pair(second)
-	if err := w.owner(second).SaveContact(w.ctx(), ana, "Ana", "Ana of the second"); err != nil {
-		t.Fatal(err)
-	}
 	device := w.pair(business)
 	want := w.contactPeer(ana)
 	if got := w.told(w.says(ana, "hi")); got.Sender != want {
@@ -262,6 +257,18 @@ func addressBook(t *testing.T, w *world) {
 	w.stop()
 	w.start()
 	names(want.Name, want.Name, "") // nobody is connected
+	if err := w.owner(business).SaveContact(w.ctx(), second, "Second", "The other shop"); err != nil {
+		t.Fatal(err)
+	}
+	w.rec.note(func() { w.rec.refuse = 2 })
+	w.pair(business) // another device, which gets the address book as a whole
+	if err := w.rec.until(w.ctx(), func() bool {
+		return slices.ContainsFunc(w.rec.news, func(n whatsapp.News) bool {
+			return slices.ContainsFunc(n.Contacts, func(p tideline.Peer) bool { return p.Phone() == second && p.Name == "The other shop" })
+		})
+	}); err != nil {
+		t.Fatalf("the address book was not told: %+v", w.rec.news)
+	}
 	if _, err := w.con.ContactNames(w.ctx(), "14849999999:1@s.whatsapp.net", nil); !errors.Is(err, whatsapp.ErrNoSession) {
 		t.Errorf("names without a session: %v", err)
 	}

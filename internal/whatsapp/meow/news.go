@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -13,8 +14,10 @@ import (
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-// newsBatch is how many contacts the handler is told of at once.
-const newsBatch = 500
+const (
+	newsBatch = 500 // contacts that the handler is told of at once
+	newsTries = 10  // before the handler is not told of contacts
+)
 
 // altered passes on that a group or contact must be asked for. False keeps
 // WhatsApp from being answered, so that it tells it again.
@@ -42,7 +45,11 @@ func (s *session) altered(jid types.JID) bool {
 // filed passes on the name that the owner gave a contact in the address book.
 func (s *session) filed(e *events.Contact) {
 	name := cmp.Or(strings.TrimSpace(e.Action.GetFullName()), strings.TrimSpace(e.Action.GetFirstName()))
-	peer, err := s.peer(s.c.ctx, e.JID.ToNonAD(), types.EmptyJID)
+	other, err := types.ParseJID(e.Action.GetLidJID())
+	if err != nil {
+		other = types.EmptyJID
+	}
+	peer, err := s.peer(s.c.ctx, e.JID.ToNonAD(), other)
 	if err == nil && name != "" && peer.Address() != "" {
 		peer.Name = name
 		err = s.tell(whatsapp.News{Contacts: []tideline.Peer{peer}})
@@ -63,7 +70,7 @@ func (s *session) allFiled() {
 	}
 	var batch []tideline.Peer
 	flush := func() {
-		if err := s.tell(whatsapp.News{Contacts: batch}); err != nil && ctx.Err() == nil {
+		if err := s.tellPatiently(ctx, whatsapp.News{Contacts: batch}); err != nil && ctx.Err() == nil {
 			s.c.log.Warn("names of contacts not stored; they are when the contacts write", "session", s.label, "err", err)
 		}
 		batch = nil
@@ -85,6 +92,22 @@ func (s *session) allFiled() {
 	if len(batch) > 0 {
 		flush()
 	}
+}
+
+// tellPatiently calls the handler until it succeeds, for a while. The address book
+// comes right after pairing, when the account may not be stored yet.
+func (s *session) tellPatiently(ctx context.Context, n whatsapp.News) (err error) {
+	for range newsTries {
+		if err = s.tell(n); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(s.c.opts.RedeliverAfter):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
 }
 
 // tell calls the handler.
