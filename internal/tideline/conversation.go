@@ -31,7 +31,7 @@ func (p Peer) Is(q Peer) bool {
 func CleanName(name string) string {
 	name = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", ""))
 	if r := []rune(name); len(r) > MaxChatName {
-		return string(r[:MaxChatName])
+		return strings.TrimSpace(string(r[:MaxChatName]))
 	}
 	return name
 }
