@@ -38,7 +38,7 @@
 //
 // Phones make groups with [Phone.CreateGroup], change them with [Phone.ChangeGroup], and write to them by the
 // group's JID in place of a number, under sender keys of their own. They type ([Phone.Type]), come
-// online ([Phone.SetOnline]), change their picture ([Phone.SetPicture]), block ([Phone.Block]) and ring
+// online ([Phone.SetOnline]), change their picture and a group's ([Phone.SetPicture], [Phone.SetGroupPicture]), block ([Phone.Block]) and ring
 // ([Phone.Call]; nobody can pick up). What clients do of this towards a phone is in [Phone.Activities], what
 // they say of its messages in [Phone.Receipts].
 //

@@ -47,6 +47,16 @@ func (p *Phone) SetPicture(ctx context.Context, image []byte) error {
 	return err
 }
 
+// SetGroupPicture changes the picture of a group that the phone is in; nil removes it. The companions of all
+// members are told.
+func (p *Phone) SetGroupPicture(ctx context.Context, jid types.JID, image []byte) error {
+	pic, err := p.srv.keepPicture(image)
+	if err != nil {
+		return err
+	}
+	return p.srv.changeGroup(ctx, jid, p, changePicture(pic))
+}
+
 func (p *Phone) setPicture(ctx context.Context, image []byte) (*picture, error) {
 	pic, err := p.srv.keepPicture(image)
 	if err != nil {
@@ -125,6 +135,7 @@ func (c *conn) iqPicture(n *stanza.Node, child stanza.Node) {
 			pic = g.Picture
 		}
 	} else if p := c.srv.user(whose); p != nil && !p.blocks(c.dev.phone) {
+		p.watch(c.dev, whose.ToNonAD())
 		p.mu.Lock()
 		pic = p.picture
 		p.mu.Unlock()

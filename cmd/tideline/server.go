@@ -21,6 +21,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
+	"github.com/tidelinehq/tideline/internal/profile"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/telemetry"
@@ -55,6 +56,7 @@ type server struct {
 	meow     *meow.Connector
 	outbox   *outbox.Service
 	inbox    *inbox.Service
+	profiles *profile.Service
 	accounts *account.Service
 	meter    *httpapi.Meter
 	socket   *operator.Socket
@@ -177,9 +179,10 @@ func (s *server) openServices(ctx context.Context) error {
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
-	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, inbox.Config{})
+	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
+	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Logger: s.log}, inbox.Config{})
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Logger: s.log,
+		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Logger: s.log,
 	}, account.Config{})
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
@@ -231,6 +234,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
+	s.stack.start(ctx, "profiles", s.profiles.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)

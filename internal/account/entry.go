@@ -151,6 +151,25 @@ func (s *Service) Name(ctx context.Context, device, name string) {
 	}
 }
 
+// News implements whatsapp.Handler. As with messages, what comes before the account
+// is stored has to come again.
+func (s *Service) News(ctx context.Context, device string, n whatsapp.News) error {
+	s.mu.Lock()
+	e, pairing := s.byDevice[device], len(s.pairing) > 0
+	s.mu.Unlock()
+	switch {
+	case e == nil && pairing:
+		return errNotStored
+	case e == nil || s.deps.Profiles == nil:
+		return nil
+	}
+	err := s.deps.Profiles.News(ctx, e.workspaceID, e.id, n)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return nil // the account was removed
+	}
+	return err
+}
+
 // apply makes a state known: in memory, in storage, and to the outbox when
 // messages can be sent. News that is older than what is known is dropped.
 func (s *Service) apply(ctx context.Context, e *entry, state tideline.AccountState, reason string, at time.Time) {

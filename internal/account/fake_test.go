@@ -80,7 +80,17 @@ func (c *connector) Disconnect(string) {}
 
 func (c *connector) React(context.Context, whatsapp.Reaction) error { return nil }
 
-func (c *connector) GroupName(context.Context, string, tideline.JID) (string, error) { return "", nil }
+func (c *connector) Group(context.Context, string, tideline.JID) (tideline.Group, error) {
+	return tideline.Group{}, nil
+}
+
+func (c *connector) Picture(context.Context, string, tideline.Peer, string, int64, io.Writer) (string, error) {
+	return "", nil
+}
+
+func (c *connector) ContactNames(context.Context, string, []tideline.Peer) ([]string, error) {
+	return nil, nil
+}
 
 func (c *connector) Fetch(context.Context, string, []byte, int64, io.Writer) error { return nil }
 

@@ -131,6 +131,12 @@ func (s *Service) adopt(ctx context.Context, p whatsapp.Paired, workspaceID int6
 		ev = whatsapp.StateEvent{State: tideline.AccountConnecting, At: time.Now()}
 	}
 	s.apply(ctx, e, ev.State, ev.Reason, ev.At)
+	if s.deps.Profiles != nil {
+		// Not worth failing the pairing: groups are looked at when they change next.
+		if err := s.deps.Profiles.Linked(ctx, workspaceID, a.ID); err != nil {
+			s.log.WarnContext(ctx, "look at the groups of an account that was linked", "account", a.ID, "err", err)
+		}
+	}
 	if before != "" && before != p.DeviceJID {
 		if err := s.deps.Connector.Logout(ctx, before); err != nil {
 			s.log.WarnContext(ctx, "log out the session that was replaced", "account", a.ID, "err", err)

@@ -36,12 +36,22 @@ type Inbox interface {
 	Receive(ctx context.Context, workspaceID, accountID int64, m whatsapp.Inbound) error
 }
 
+// Profiles is told what changed of contacts and groups.
+type Profiles interface {
+	// News notes it; nil means that it is durable. not_found when the account is gone.
+	News(ctx context.Context, workspaceID, accountID int64, n whatsapp.News) error
+	// Linked notes that the account was linked anew: a new device isn't told what
+	// changed before.
+	Linked(ctx context.Context, workspaceID, accountID int64) error
+}
+
 // Deps are the rooms that the service works with.
 type Deps struct {
 	Store     Storage
 	Connector whatsapp.Connector
 	Waker     Waker        // nil: nobody is told
 	Inbox     Inbox        // nil: what comes in is dropped
+	Profiles  Profiles     // nil: nobody is told
 	Logger    *slog.Logger // nil: silent
 }
 

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -221,6 +223,67 @@ func TestNameIsStored(t *testing.T) {
 		h.Name(t.Context(), device(1), "Corner Shop")
 		if got := h.store.get(1).Name; got != "Corner Shop" {
 			t.Errorf("name %q", got)
+		}
+	})
+}
+
+// followers are Profiles that remember what they were told.
+type followers struct {
+	err    error
+	told   []string
+	linked []int64
+}
+
+func (f *followers) News(_ context.Context, workspaceID, accountID int64, n whatsapp.News) error {
+	f.told = append(f.told, fmt.Sprintf("%d/%d %s", workspaceID, accountID, n.Changed[0].JID))
+	return f.err
+}
+
+func (f *followers) Linked(_ context.Context, _, accountID int64) error {
+	f.linked = append(f.linked, accountID)
+	return f.err
+}
+
+func TestNewsGoesToTheAccountOfTheDevice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st, con, f := newStorage(numbered(1, ""), numbered(2, "")), newConnector(device(1), device(2)), &followers{}
+		h := &house{con: con, store: st, wakes: &wakes{}}
+		h.Service = account.New(account.Deps{Store: st, Connector: con, Waker: h.wakes, Profiles: f}, account.Config{})
+		h.run(t)
+		synctest.Wait()
+		n := whatsapp.News{Changed: []tideline.Peer{{JID: "1@g.us"}}}
+		for _, d := range []string{device(2), "999:1@s.whatsapp.net"} {
+			if err := h.News(t.Context(), d, n); err != nil {
+				t.Errorf("news of %s: %v", d, err)
+			}
+		}
+		if want := []string{"1/2 1@g.us"}; !slices.Equal(f.told, want) {
+			t.Errorf("told %v, want %v", f.told, want)
+		}
+		f.err = errAway
+		if err := h.News(t.Context(), device(2), n); !errors.Is(err, errAway) {
+			t.Errorf("news that was not stored: error %v", err)
+		}
+		f.err = tideline.Errorf(tideline.CodeNotFound, "removed")
+		if err := h.News(t.Context(), device(2), n); err != nil {
+			t.Errorf("news of an account that was removed: %v", err)
+		}
+		// While a phone is being paired, what comes for it has to come again.
+		f.err = nil
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.News(t.Context(), "new:3", n); err == nil {
+			t.Error("news of a device without an account is reported as handled")
+		}
+		con.linked("new:3", "+14840000003")
+		if ev := last(t, steps); ev.Paired == nil {
+			t.Fatalf("got %+v, want paired", ev)
+		}
+		if err := h.News(t.Context(), "new:3", n); err != nil || !slices.Equal(f.linked, []int64{3}) {
+			t.Errorf("after pairing: error %v, linked %v", err, f.linked)
 		}
 	})
 }

@@ -58,5 +58,14 @@ func (s *Service) KeepReceived(ctx context.Context, in Received) (tideline.File,
 	return f, nil
 }
 
+// RemoveBytes removes the bytes of a file that has no record any more. Doing it
+// twice is fine.
+func (s *Service) RemoveBytes(ctx context.Context, blob string) error {
+	if err := s.blobs.Delete(ctx, blob); err != nil {
+		return fmt.Errorf("remove the bytes of a file: %w", err)
+	}
+	return nil
+}
+
 // Discard removes the bytes of a file that got no record.
 func (s *Service) Discard(ctx context.Context, f tideline.File) { s.discard(ctx, f.Blob) }

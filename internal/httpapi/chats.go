@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -151,7 +152,18 @@ func (s *server) chatInfo(r *http.Request, v *store.ChatView) apigen.ChatInfo {
 		CreatedTimestamp:   timestamp(c.CreatedAt, loc),
 		LastMessageUid:     optional(v.LastMessageUID),
 		Unattended:         c.Unread > 0,
-		IsAllowedToMessage: !v.AccountGone && v.Account.State == tideline.AccountActive,
+		IsAllowedToMessage: !v.AccountGone && v.Account.State == tideline.AccountActive && c.Bar == "",
+	}
+	if v.PhotoUID != "" {
+		link := s.fileLink(r, v.PhotoUID)
+		info.Photo = &link
+	}
+	if info.IsGroup {
+		members := make([]apigen.GroupMember, len(v.Members))
+		for i := range v.Members {
+			members[i] = groupMember(&v.Members[i])
+		}
+		info.GroupMembers = &members
 	}
 	if info.Labels == nil {
 		info.Labels = []string{}
@@ -165,4 +177,14 @@ func (s *server) chatInfo(r *http.Request, v *store.ChatView) apigen.ChatInfo {
 		info.LastMessage = &m
 	}
 	return info
+}
+
+// groupMember shows a member of a group. Who has told no name is called by the
+// number.
+func groupMember(m *store.GroupMemberView) apigen.GroupMember {
+	shown := apigen.GroupMember{Name: cmp.Or(m.Name, string(m.Phone)), Phone: optional(string(m.Phone)), Role: apigen.GroupMemberRole(m.Role)}
+	if m.ChatID != 0 {
+		shown.ChatId = &m.ChatID
+	}
+	return shown
 }

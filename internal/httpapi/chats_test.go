@@ -90,6 +90,53 @@ func TestAChatIsShownAsDocumented(t *testing.T) {
 	})
 }
 
+func TestAGroupIsShownWithMembersAndPicture(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, database string) {
+		w := newWorld(t, database, nil)
+		ana := w.receive("A1", nil)
+		got := w.receive("G1", func(r *store.Reception) { r.Chat = choir })
+		g := tideline.Group{JID: choir.JID, Subject: "Choir", Members: []tideline.GroupMember{
+			{Peer: anaPeer, Role: tideline.GroupOwner},
+			{Peer: tideline.Peer{JID: w.acc.JID}, Role: tideline.GroupAdmin},
+			{Peer: bobPeer, Role: tideline.GroupNormal},
+		}}
+		w.must(w.store.PutGroup(t.Context(), w.ws.ID, got.ChatID, g))
+		members := []any{
+			map[string]any{"name": "Ana", "phone": "+14840000001", "role": "Owner", "chat_id": float64(ana.ChatID)},
+			map[string]any{"name": string(w.acc.Phone), "phone": string(w.acc.Phone), "role": "Admin", "chat_id": nil},
+			map[string]any{"name": "Bob", "phone": nil, "role": "Member", "chat_id": nil},
+		}
+		path := fmt.Sprintf("/chats/%d", got.ChatID)
+		data, _ := w.data(w.get(path)).(map[string]any)
+		w.same("members", data["group_members"], members)
+		w.same("photo", data["photo"], nil)
+		var list page
+		w.decode(w.get("/chats?whatsapp_phone=14840000001&group=true"), &list)
+		w.same("groups with ana", len(list.Data.Chats), 1)
+		w.same("members in a list", list.Data.Chats[0]["group_members"], members)
+
+		due, err := w.store.DueProfiles(t.Context(), received.Add(time.Hour), nil, 10)
+		w.must(err)
+		uid := uuid.Must(uuid.NewV7()).String()
+		for _, p := range due {
+			if p.ChatID == got.ChatID {
+				w.must(w.store.FinishProfile(t.Context(), p, received, &store.Picture{ID: "1", File: &tideline.File{UID: uid, Name: "photo.jpg", MIMEType: "image/jpeg", Blob: "files/" + uid}}))
+			}
+		}
+		data, _ = w.data(w.get(path)).(map[string]any)
+		if photo, _ := data["photo"].(string); !strings.Contains(photo, "/files/"+uid+"/download?expires=") || !strings.Contains(photo, "signature=") {
+			t.Errorf("photo %q is not a signed link", photo)
+		}
+		w.same("allowed", data["is_allowed_to_message"], true)
+		w.must(w.store.PutGroup(t.Context(), w.ws.ID, got.ChatID, tideline.Group{JID: choir.JID, Bar: tideline.BarLeft}))
+		data, _ = w.data(w.get(path)).(map[string]any)
+		w.same("allowed after leaving", data["is_allowed_to_message"], false)
+		w.refused(w.post(path+"/messages", map[string]any{"text": "hello?"}), http.StatusBadRequest, "validation_error")
+		w.refused(w.post("/messages/to_jid", map[string]any{"jid": choir.JID, "text": "hello?"}), http.StatusBadRequest, "validation_error")
+	})
+}
+
 func TestChatsAreListedByFilter(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlite(t), nil)

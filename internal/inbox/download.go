@@ -22,12 +22,9 @@ const (
 	brokenAttempts = 3
 )
 
-// Run fetches attachments and names groups until ctx ends. One that is under way then is fetched
+// Run fetches attachments until ctx ends. One that is under way then is fetched
 // again after the next start.
 func (s *Service) Run(ctx context.Context) error {
-	var naming sync.WaitGroup
-	naming.Go(func() { s.nameGroups(ctx) })
-	defer naming.Wait()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {

@@ -2,13 +2,12 @@
 // changes them before WhatsApp is answered, and fetches their attachments
 // afterwards, in the background.
 //
-// It keeps four things true:
+// It keeps three things true:
 //
 //   - A message whose Receive returned nil is on disk; one that comes again is
 //     recognised.
 //   - An attachment is fetched until it is there or can't be had any more, and
 //     its message says which.
-//   - A group's chat gets the group's name as soon as WhatsApp tells it.
 //   - Nothing that is received is trusted: texts are made storable, sizes are
 //     bounded, types are told from the bytes.
 //
@@ -37,13 +36,10 @@ import (
 type Storage interface {
 	store.Receiver
 	store.Downloads
-	Account(ctx context.Context, workspaceID, accountID int64) (tideline.Account, error)
-	RenameChat(ctx context.Context, workspaceID, chatID int64, name string) error
 }
 
 // Connector is what this room needs from whatsapp.Connector.
 type Connector interface {
-	GroupName(ctx context.Context, device string, group tideline.JID) (string, error)
 	Fetch(ctx context.Context, device string, ref []byte, limit int64, w io.Writer) error
 }
 
@@ -53,11 +49,17 @@ type Files interface {
 	Discard(ctx context.Context, f tideline.File)
 }
 
-// Deps are what a Service works with; all but Logger are required.
+// Looker is told that there are chats of which little is known. It must not block.
+type Looker interface {
+	Wake()
+}
+
+// Deps are what a Service works with; all but Looker and Logger are required.
 type Deps struct {
 	Store     Storage
 	Connector Connector
 	Files     Files
+	Looker    Looker       // nil = nobody is told
 	Logger    *slog.Logger // nil = silent
 }
 
@@ -95,17 +97,14 @@ type Service struct {
 	cfg  Config
 	log  *slog.Logger
 	wake chan struct{} // holds an element when there may be something to fetch
-
-	unnamed chan group // that wait to be asked for their names
 }
 
-// New makes a Service. Attachments are fetched, and groups asked for their names,
-// while Run runs.
+// New makes a Service. Attachments are fetched while Run runs.
 func New(d Deps, cfg Config) *Service {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1), unnamed: make(chan group, maxUnnamed)}
+	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1)}
 }
 
 // Receive stores what came in for an account. After nil it is on disk. What can
@@ -125,8 +124,8 @@ func (s *Service) Receive(ctx context.Context, workspaceID, accountID int64, m w
 		return err
 	}
 	s.log.DebugContext(ctx, "received", "account", accountID, "chat", got.ChatID, "message_uid", got.UID, "duplicate", got.Duplicate)
-	if got.Unnamed {
-		s.ask(group{workspaceID, accountID, got.ChatID, r.Chat.JID})
+	if (got.NewChat || got.Unnamed) && s.deps.Looker != nil {
+		s.deps.Looker.Wake()
 	}
 	if r.Message != nil && r.Message.Media != nil && !got.Duplicate {
 		s.rouse()
@@ -189,7 +188,6 @@ func reception(workspaceID, accountID int64, m whatsapp.Inbound, now time.Time) 
 // Bounds of what is stored, in characters; WhatsApp's own are lower or the same.
 const (
 	maxText  = 65536
-	maxName  = 256
 	maxEmoji = 50
 	maxData  = 65536
 	maxID    = 256 // bytes
@@ -225,7 +223,7 @@ func message(m whatsapp.Inbound) *store.NewInbound {
 }
 
 func cleanPeer(p tideline.Peer) tideline.Peer {
-	p.Name = shorten(strings.TrimSpace(clean(p.Name)), maxName)
+	p.Name = tideline.CleanName(p.Name)
 	return p
 }
 

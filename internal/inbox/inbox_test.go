@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,9 +36,7 @@ type world struct {
 	ended     map[int64]tideline.AttachmentState
 	fetches   []time.Time
 	discarded int
-	subject   string
-	names     []string // that chats got
-	asked     int
+	woken     int
 	fetch     func(attempt int) ([]byte, error) // nil = one byte
 }
 
@@ -63,27 +59,13 @@ func (w *world) Receive(_ context.Context, r store.Reception) (store.Received, e
 		}
 		w.due[id] = time.Now()
 	}
-	return store.Received{MessageID: id, ChatID: 1, Unnamed: r.Chat.JID.IsGroup() && len(w.names) == 0}, nil
+	return store.Received{MessageID: id, ChatID: 1, NewChat: id == 1, Unnamed: r.Chat.JID.IsGroup() && r.Chat.Name == ""}, nil
 }
 
-func (w *world) Account(context.Context, int64, int64) (tideline.Account, error) {
-	return tideline.Account{DeviceJID: "dev"}, nil
-}
-
-func (w *world) GroupName(context.Context, string, tideline.JID) (string, error) {
+func (w *world) Wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.asked++; w.asked == 1 {
-		return "", whatsapp.ErrOffline
-	}
-	return w.subject, nil
-}
-
-func (w *world) RenameChat(_ context.Context, _, _ int64, name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.names = append(w.names, name)
-	return nil
+	w.woken++
 }
 
 func (w *world) DueDownloads(_ context.Context, now time.Time, limit int) (list []store.Download, err error) {
@@ -180,7 +162,7 @@ func (w *world) Discard(context.Context, tideline.File) {
 }
 
 func (w *world) service(cfg inbox.Config) *inbox.Service {
-	return inbox.New(inbox.Deps{Store: w, Connector: w, Files: w}, cfg)
+	return inbox.New(inbox.Deps{Store: w, Connector: w, Files: w, Looker: w}, cfg)
 }
 
 var ana = tideline.Peer{JID: "14840000001@s.whatsapp.net", LID: "77@lid", Name: "Ana"}
@@ -408,18 +390,21 @@ func TestDownloadsGoOnWhenStorageIsBack(t *testing.T) {
 	})
 }
 
-func TestAGroupIsAskedForItsNameUntilItTells(t *testing.T) {
+func TestChatsOfWhichLittleIsKnownAreLookedAtAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.subject = " Choir\x00 "
-	running(t, w, inbox.Config{}, func(s *inbox.Service) {
-		for i := range 100 {
-			receive(t, s, whatsapp.Inbound{ID: fmt.Sprint("G", i), Chat: tideline.Peer{JID: "1@g.us"}, Sender: ana, At: time.Now(), Content: &whatsapp.Content{Kind: tideline.KindText, Text: "la"}})
-			<-time.After(time.Second)
-			synctest.Wait()
+	s := w.service(inbox.Config{})
+	in := func(chat tideline.Peer) whatsapp.Inbound {
+		return whatsapp.Inbound{ID: "A1", Chat: chat, Sender: ana, At: time.Now(), Content: &whatsapp.Content{Kind: tideline.KindText, Text: "la"}}
+	}
+	for i, chat := range []tideline.Peer{ana, {JID: "1@g.us"}} { // a new one, a group without a name
+		receive(t, s, in(chat))
+		if w.woken != i+1 {
+			t.Errorf("woken %d times, want %d", w.woken, i+1)
 		}
-		if w.asked != 2 || !slices.Equal(w.names, []string{"Choir"}) {
-			t.Errorf("asked %d times, named %q; want twice, and once", w.asked, w.names)
-		}
-	})
+	}
+	receive(t, s, in(ana))
+	if w.woken != 2 {
+		t.Errorf("woken %d times, want twice", w.woken)
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/inbox"
+	"github.com/tidelinehq/tideline/internal/profile"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -46,6 +47,7 @@ type live struct {
 	blobs *local.Store
 	store *sqlstore.Store
 	con   *meow.Connector
+	accs  *account.Service
 	acc   tideline.Account
 	ws    tideline.Workspace
 	owner tideline.Member
@@ -112,17 +114,22 @@ func (l *live) start() {
 	})
 	l.must(err)
 	l.con = con
-	in := inbox.New(inbox.Deps{Store: l.store, Connector: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
-	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in, Logger: log}, account.Config{Refresh: 50 * time.Millisecond})
+	profiles := profile.New(profile.Deps{Store: l.store, Connector: con, Files: l.files, Logger: log}, profile.Config{
+		Pause: 10 * time.Millisecond, FailurePause: 20 * time.Millisecond, ChatPause: 10 * time.Millisecond, RetryFirst: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
+	})
+	in := inbox.New(inbox.Deps{Store: l.store, Connector: con, Files: l.files, Looker: profiles, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
+	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in, Profiles: profiles, Logger: log}, account.Config{Refresh: 50 * time.Millisecond})
+	l.accs = accounts
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
-	done := make(chan error, 2)
+	done := make(chan error, 3)
 	go func() { done <- accounts.Run(ctx) }()
 	go func() { done <- in.Run(ctx) }()
+	go func() { done <- profiles.Run(ctx) }()
 	st := l.store
 	l.stop = func() {
 		l.stop = func() {}
 		cancel()
-		for range 2 {
+		for range 3 {
 			if err := <-done; err != nil {
 				l.t.Errorf("run: %v", err)
 			}
@@ -137,9 +144,15 @@ func (l *live) start() {
 	if l.acc.ID != 0 {
 		return
 	}
-	steps, err := accounts.Pair(l.ctx(), l.ws.ID, l.owner, whatsapp.PairRequest{})
+	l.link(shop)
+}
+
+// link pairs a phone with the workspace.
+func (l *live) link(number string) {
+	l.t.Helper()
+	steps, err := l.accs.Pair(l.ctx(), l.ws.ID, l.owner, whatsapp.PairRequest{})
 	l.must(err)
-	l.must(l.phone(shop).ScanQR(l.ctx(), (<-steps).QR.Text))
+	l.must(l.phone(number).ScanQR(l.ctx(), (<-steps).QR.Text))
 	for ev := range steps {
 		if ev.Failed != nil {
 			l.t.Fatal(ev.Failed)

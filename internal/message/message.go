@@ -63,6 +63,7 @@ type Storage interface {
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
 	Chat(ctx context.Context, workspaceID, chatID int64) (tideline.Chat, error)
 	ChatByName(ctx context.Context, workspaceID int64, name string) (tideline.Chat, error)
+	BarOf(ctx context.Context, workspaceID, accountID int64, group tideline.JID) (tideline.Bar, error)
 	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
 }
 

@@ -38,6 +38,8 @@ func (s *Service) React(ctx context.Context, p *tideline.Principal, uid, emoji s
 	switch {
 	case m.Type() != tideline.TypeWhatsApp || m.Status == tideline.StatusPending || m.Status == tideline.StatusFailed:
 		return store.MessageView{}, tideline.Errorf(tideline.CodeValidation, "Message uid %s is not on WhatsApp, so nobody can react to it", uid)
+	case v.Chat.Bar == tideline.BarLeft: // members who may not write may react
+		return store.MessageView{}, barred(v.Chat.Bar)
 	case s.reactor == nil || v.Account.DeviceJID == "":
 		return store.MessageView{}, errCantReact
 	}

@@ -23,6 +23,7 @@ type world struct {
 	accounts  []tideline.Account
 	files     map[string]int64
 	chats     map[int64]tideline.Chat
+	bars      map[tideline.JID]tideline.Bar
 	messages  map[string]store.MessageView
 	reacted   []whatsapp.Reaction
 	reactions []string
@@ -112,6 +113,12 @@ func (w *world) ChatByName(_ context.Context, _ int64, name string) (tideline.Ch
 		}
 	}
 	return tideline.Chat{}, tideline.Errorf(tideline.CodeNotFound, "no such chat")
+}
+func (w *world) BarOf(_ context.Context, _, accountID int64, group tideline.JID) (tideline.Bar, error) {
+	if accountID != 2 {
+		return "", nil
+	}
+	return w.bars[group], nil
 }
 func (w *world) PutReaction(_ context.Context, _, messageID int64, emoji string, _ time.Time) error {
 	w.reactions = append(w.reactions, emoji)

@@ -27,6 +27,9 @@ func (s *Service) target(ctx context.Context, p *tideline.Principal, r *SendRequ
 	if r.JID != nil {
 		ref.JID, err = recipientJID(*r.JID)
 		ref.Phone = ref.JID.Phone()
+		if err == nil && ref.JID.IsGroup() {
+			err = s.mayWrite(ctx, p.Workspace.ID, account.ID, ref.JID)
+		}
 		return account, ref, err
 	}
 	ref.Phone, err = tideline.ParsePhone(r.Phone)
@@ -82,10 +85,30 @@ func (s *Service) known(ctx context.Context, p *tideline.Principal, chat *tideli
 	for i := range accounts {
 		if accounts[i].ID == chat.AccountID {
 			account, err := usable(&accounts[i])
+			if err == nil {
+				err = barred(chat.Bar)
+			}
 			return account, store.ChatRef{JID: chat.JID, Phone: chat.Phone, Name: chat.Name}, err
 		}
 	}
 	return nil, store.ChatRef{}, tideline.Errorf(tideline.CodeNotFound, "The WhatsApp account of chat %d was removed from this workspace", chat.ID)
+}
+
+// mayWrite refuses a group that the account can't write to.
+func (s *Service) mayWrite(ctx context.Context, workspaceID, accountID int64, group tideline.JID) error {
+	bar, err := s.store.BarOf(ctx, workspaceID, accountID, group)
+	if err != nil {
+		return err
+	}
+	return barred(bar)
+}
+
+// barred is the refusal of a chat that can't be written to; nil when it can.
+func barred(b tideline.Bar) error {
+	if b == "" {
+		return nil
+	}
+	return tideline.Errorf(tideline.CodeValidation, "Cannot message this group: %s", b.Reason())
 }
 
 // answered gives the WhatsApp id of the message that r answers; "" for none.

@@ -23,7 +23,9 @@ func talking() *world {
 	w := newWorld()
 	ana := tideline.Peer{JID: "14840000000@s.whatsapp.net", LID: "77@lid"}
 	chat := tideline.Chat{ID: 9, AccountID: 1, JID: ana.JID, LID: ana.LID, Phone: "+14840000000", Name: "Ana"}
-	w.chats = map[int64]tideline.Chat{9: chat, 10: {ID: 10, AccountID: 99, JID: "1@g.us"}, 11: {ID: 11, AccountID: 1, JID: "1@newsletter"}}
+	w.chats = map[int64]tideline.Chat{9: chat, 10: {ID: 10, AccountID: 99, JID: "1@g.us"}, 11: {ID: 11, AccountID: 1, JID: "1@newsletter"},
+		12: {ID: 12, AccountID: 1, JID: "4@g.us", Bar: tideline.BarAdminsOnly}}
+	w.bars = map[tideline.JID]tideline.Bar{"3@g.us": tideline.BarLeft}
 	account := w.accounts[1]
 	account.DeviceJID = "dev"
 	w.messages = map[string]store.MessageView{
@@ -59,6 +61,9 @@ func TestSendFindsItsChat(t *testing.T) {
 		"a group's id for a phone":    {request: message.SendRequest{Phone: "120363000000000000"}, code: tideline.CodeValidation, message: "no chats found for this group"},
 		"an old group's id":           {request: message.SendRequest{Phone: "14840000000-1400000000"}, code: tideline.CodeValidation, message: "no chats found for this group"},
 		"an extension for a group":    {request: message.SendRequest{Phone: "4840000-12345678901"}, code: tideline.CodeValidation, message: "Phone number invalid"},
+		"a group that was left":       {request: message.SendRequest{JID: new("3@g.us")}, code: tideline.CodeValidation, message: "Cannot message this group: the account is not a member of this group any more"},
+		"left by another account":     {request: message.SendRequest{JID: new("3@g.us"), AccountPhone: new("+14841111111")}, want: store.ChatRef{JID: "3@g.us"}, account: 1},
+		"chat of a group of admins":   {request: message.SendRequest{ChatID: 12}, code: tideline.CodeValidation, message: "Cannot message this group: only admins may write in this group"},
 		"unknown chat":                {request: message.SendRequest{ChatID: 4}, code: tideline.CodeNotFound, message: "Whatsapp chat_id 4 not found"},
 		"chat of a removed account":   {request: message.SendRequest{ChatID: 10}, code: tideline.CodeNotFound, message: "removed"},
 		"answer to another chat":      {request: message.SendRequest{ChatID: 9, ReplyTo: new(otherUID)}, code: tideline.CodeValidation, message: "same chat"},

@@ -133,7 +133,7 @@ type ChatFilter struct {
 	Accounts      []tideline.JID // of the accounts
 	Names         []string       // parts of names; case does not matter
 	Phone         string         // digits: a part of the contact's number; with a "+" before them: all of it; direct chats only
-	ContactPhones []string       // digits of contacts, perhaps with a leading 0: direct chats with them
+	ContactPhones []string       // digits of contacts, perhaps with a leading 0: direct chats with them, and groups that they are in
 	Group         *bool
 	Read          *bool
 	Closed        *bool
@@ -151,6 +151,9 @@ type ChatView struct {
 	Labels         []string
 	LastMessageUID string       // "" = none
 	LastMessage    *MessageView // only when it was asked for; without history, reactions and what it answers
+
+	Members  []GroupMemberView // of a group, in WhatsApp's order
+	PhotoUID string            // of the file with the picture; "" = none
 }
 
 // MessageFilter selects messages of a chat; the zero value selects all.

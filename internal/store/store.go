@@ -25,6 +25,7 @@ type Store interface {
 	Files
 	Ledger
 	Settings
+	Profiles
 
 	// Close waits for running transactions and releases the database.
 	Close() error
@@ -133,9 +134,9 @@ type Chats interface {
 	// ListChats lists chats by the time of their last message, the latest first,
 	// then by name, and says whether there are more after the page.
 	ListChats(ctx context.Context, workspaceID int64, f ChatFilter, p Page) ([]ChatView, bool, error)
-	// RenameChat gives a chat another name, numbered like a new chat's when it is
-	// taken, unless the chat has a name that somebody chose. not_found.
-	RenameChat(ctx context.Context, workspaceID, chatID int64, name string) error
+	// BarOf says why an account can't write in a group; "" when it can, or when there
+	// is no chat with it yet.
+	BarOf(ctx context.Context, workspaceID, accountID int64, group tideline.JID) (tideline.Bar, error)
 }
 
 // MessageView is a message with what is needed to show it.

@@ -1,5 +1,7 @@
 package tideline
 
+import "strings"
+
 // Peer is who a conversation is with, or who wrote in it. WhatsApp knows a
 // person under two addresses, and a message may carry either or both.
 type Peer struct {
@@ -22,6 +24,16 @@ func (p Peer) Phone() Phone { return p.JID.Phone() }
 // Is reports whether p and q are certainly the same.
 func (p Peer) Is(q Peer) bool {
 	return p.JID != "" && p.JID == q.JID || p.LID != "" && p.LID == q.LID
+}
+
+// CleanName makes of a name that somebody gave one that can be stored and shown:
+// valid UTF-8 without U+0000, no space around it, at most MaxChatName characters.
+func CleanName(name string) string {
+	name = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", ""))
+	if r := []rune(name); len(r) > MaxChatName {
+		return strings.TrimSpace(string(r[:MaxChatName]))
+	}
+	return name
 }
 
 // IsLID reports whether j is a person's hidden id.

@@ -36,6 +36,8 @@ type Chat struct {
 
 	LastMessageID int64     // the latest one that was sent, failed or was received; 0 = none
 	LastMessageAt time.Time // zero = none
+
+	Bar Bar // why nothing can be written here; "" = it can
 }
 
 // Message is one thing said in a chat.

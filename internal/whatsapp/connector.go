@@ -53,9 +53,6 @@ type Connector interface {
 	// failure the error is a *SendError.
 	React(ctx context.Context, r Reaction) error
 
-	// GroupName asks WhatsApp for the subject of a group that the account is in.
-	GroupName(ctx context.Context, device string, group tideline.JID) (string, error)
-
 	// Fetch writes the bytes of a received message's attachment to w, checked
 	// against their hash. It stops with ErrMediaTooLarge after limit bytes. On
 	// failure what was written means nothing. ErrMediaGone, ErrMediaBroken and
@@ -71,6 +68,8 @@ type Connector interface {
 
 	// Close ends every connection and waits for the connector's goroutines.
 	Close() error
+
+	Profiler
 }
 
 // PairRequest says how to pair.
@@ -203,6 +202,11 @@ type Handler interface {
 	State(ctx context.Context, s StateEvent)
 	// Name is told the account's push name.
 	Name(ctx context.Context, device, name string)
+	// News is told that contacts or groups are not what they were. Changed groups
+	// and pictures are told once, so nil must mean that they will be asked for, also
+	// after a crash; otherwise WhatsApp tells them again after the next connection.
+	// Names can be asked for at any time: losing them is no harm.
+	News(ctx context.Context, device string, n News) error
 }
 
 // StateEvent is a change of an account's connection.

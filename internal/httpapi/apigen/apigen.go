@@ -39,6 +39,13 @@ const (
 	Empty FailureReasonCode = ""
 )
 
+// Defines values for GroupMemberRole.
+const (
+	Admin  GroupMemberRole = "Admin"
+	Member GroupMemberRole = "Member"
+	Owner  GroupMemberRole = "Owner"
+)
+
 // Defines values for MessageInfoMessageType.
 const (
 	MessageInfoMessageTypeWhatsapp     MessageInfoMessageType = "whatsapp"
@@ -124,9 +131,13 @@ type ChatInfo struct {
 
 	// CreatedTimestamp Example: 2026-11-22 10:35:18 +0200
 	CreatedTimestamp Timestamp `json:"created_timestamp"`
-	Id               int64     `json:"id"`
 
-	// IsAllowedToMessage The chat's account is connected. Messages of one that is not wait for it.
+	// GroupMembers Who is in the group, as WhatsApp told last; missing for contacts.
+	GroupMembers *[]GroupMember `json:"group_members,omitempty"`
+	Id           int64          `json:"id"`
+
+	// IsAllowedToMessage The chat's account is connected, and, for a group, is a member that may write there. Messages of an account
+	// that is not connected wait for it; those to a group that it can't write to are refused.
 	IsAllowedToMessage bool `json:"is_allowed_to_message"`
 	IsGroup            bool `json:"is_group"`
 
@@ -144,6 +155,9 @@ type ChatInfo struct {
 
 	// Phone The contact's number; `null` for a group, and while only the contact's hidden id is known.
 	Phone *string `json:"phone"`
+
+	// Photo A link to the picture of the contact or group, good for 15 minutes; `null` while there is none, or none that
+	// the account may see. A contact's picture is looked for when the contact writes.
 	Photo *string `json:"photo"`
 
 	// Read Nothing was received since somebody of the team read or answered.
@@ -280,6 +294,22 @@ type FileUpload struct {
 	// Filename What to call the file instead of the name that came with it.
 	Filename *string `json:"filename,omitempty"`
 }
+
+// GroupMember defines model for GroupMember.
+type GroupMember struct {
+	// ChatId The member's chat with the same account; `null` when there is none.
+	ChatId *int64 `json:"chat_id"`
+
+	// Name The name of the member's chat with the same account, else the member's own, else the number.
+	Name string `json:"name"`
+
+	// Phone `null` while only the hidden id is known.
+	Phone *string         `json:"phone"`
+	Role  GroupMemberRole `json:"role"`
+}
+
+// GroupMemberRole defines model for GroupMember.Role.
+type GroupMemberRole string
 
 // MessageID defines model for MessageID.
 type MessageID struct {

@@ -115,10 +115,13 @@ func chatConditions(workspaceID int64, f store.ChatFilter) *conditions {
 		return `lower(c.name) LIKE ` + c.param("%"+escapeLike(strings.ToLower(name))+"%") + ` ESCAPE '!'`
 	})
 	addAny(c, f.ContactPhones, func(digits string) string {
+		var is string
 		if national := strings.TrimLeft(digits, "0"); national != digits {
-			return `c.phone LIKE ` + c.param("%"+escapeLike(national)) + ` ESCAPE '!'`
+			is = `LIKE ` + c.param("%"+escapeLike(national)) + ` ESCAPE '!'`
+		} else {
+			is = `= ` + c.param("+"+digits)
 		}
-		return `c.phone = ` + c.param("+"+digits)
+		return `(c.phone ` + is + ` OR c.id IN (SELECT gm.chat_id FROM group_members gm WHERE gm.workspace_id = $1 AND gm.phone ` + is + ` AND gm.phone <> ''))`
 	})
 	addAny(c, f.Accounts, func(jid tideline.JID) string {
 		return `c.account_id IN (SELECT a.id FROM accounts a WHERE a.workspace_id = $1 AND a.jid = ` + c.param(string(jid)) + `)`
@@ -185,30 +188,13 @@ func (t *tx) chatViews(ctx context.Context, workspaceID int64, ids []int64) ([]s
 		v.Labels = append(v.Labels, name)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	for i := range views {
 		slices.Sort(views[i].Labels) // the databases collate differently
 	}
-	return views, err
-}
-
-// RenameChat implements store.Chats.
-func (s *Store) RenameChat(ctx context.Context, workspaceID, chatID int64, name string) error {
-	return s.write(ctx, "rename chat", func(ctx context.Context, t *tx) error {
-		// Names are given under the lock of the balance, see findChats.
-		if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
-			return err
-		}
-		c, err := t.chat(ctx, workspaceID, chatID)
-		if err != nil {
-			return err
-		}
-		known := &knownChat{id: c.ID, workspaceID: workspaceID, accountID: c.AccountID, jid: c.JID, lid: c.LID, name: c.Name}
-		if known.named() {
-			return nil
-		}
-		x := &peerIndex{t: t}
-		return x.rename(ctx, known, name)
-	})
+	return views, t.addProfiles(ctx, workspaceID, views)
 }
 
 // escapeLike keeps s from meaning more than itself in LIKE … ESCAPE '!'.

@@ -38,10 +38,7 @@ func (s *Store) FinishDownload(ctx context.Context, workspaceID, messageID int64
 		if err := t.endDownload(ctx, workspaceID, messageID, ""); err != nil {
 			return err
 		}
-		var id int64
-		err := t.one(ctx, `INSERT INTO files (uid, workspace_id, member_id, name, mime_type, size, blob, uploaded_by, uploaded_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-			[]any{f.UID, workspaceID, orNull(f.MemberID), f.Name, f.MIMEType, f.Size, f.Blob, f.UploadedBy, f.UploadedAt.UnixMilli()}, &id)
+		id, err := t.insertFile(ctx, workspaceID, f)
 		if err != nil {
 			return err
 		}

@@ -43,9 +43,9 @@ func (t *tx) file(ctx context.Context, where string, args ...any) (tideline.File
 func (s *Store) CreateFile(ctx context.Context, f tideline.File) (tideline.File, error) {
 	f.UploadedAt = f.UploadedAt.UTC().Truncate(time.Millisecond)
 	err := s.write(ctx, "create file", func(ctx context.Context, t *tx) error {
-		return t.one(ctx, `INSERT INTO files (uid, workspace_id, member_id, name, mime_type, size, blob, uploaded_by, uploaded_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-			[]any{f.UID, f.WorkspaceID, orNull(f.MemberID), f.Name, f.MIMEType, f.Size, f.Blob, f.UploadedBy, f.UploadedAt.UnixMilli()}, &f.ID)
+		id, err := t.insertFile(ctx, f.WorkspaceID, f)
+		f.ID = id
+		return err
 	})
 	if err != nil {
 		return tideline.File{}, err
@@ -53,9 +53,18 @@ func (s *Store) CreateFile(ctx context.Context, f tideline.File) (tideline.File,
 	return f, nil
 }
 
-// FileByUID implements store.Files.
+func (t *tx) insertFile(ctx context.Context, workspaceID int64, f tideline.File) (id int64, err error) {
+	err = t.one(ctx, `INSERT INTO files (uid, workspace_id, member_id, name, mime_type, size, blob, uploaded_by, uploaded_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
+		[]any{f.UID, workspaceID, orNull(f.MemberID), f.Name, f.MIMEType, f.Size, f.Blob, f.UploadedBy, f.UploadedAt.UnixMilli()}, &id)
+	return id, err
+}
+
+// FileByUID implements store.Files. The pictures of contacts and groups are not
+// for sending: they go when WhatsApp has another one.
 func (s *Store) FileByUID(ctx context.Context, workspaceID int64, uid string) (tideline.File, error) {
-	f, err := s.reader().file(ctx, `f.uid = $1 AND f.workspace_id = $2`, uid, workspaceID)
+	f, err := s.reader().file(ctx, `f.uid = $1 AND f.workspace_id = $2
+		AND NOT EXISTS (SELECT 1 FROM profiles p WHERE p.file_id = f.id)`, uid, workspaceID)
 	return f, failed("file by uid", err)
 }
 

@@ -259,6 +259,9 @@ func (r *reception) insert(ctx context.Context) error {
 	if err := r.count(ctx); err != nil {
 		return err
 	}
+	if err := r.enrol(ctx); err != nil {
+		return err
+	}
 	return t.saveLatest(ctx, r.latest)
 }
 

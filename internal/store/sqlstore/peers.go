@@ -17,18 +17,30 @@ type knownChat struct {
 	accountID   int64
 	jid, lid    tideline.JID
 	name        string
-	fresh       bool // made by this batch
+	auto        string // the name that WhatsApp gave last; "" = none yet
+	fresh       bool   // made by this batch
 }
 
-// named reports whether somebody chose the chat's name. A name that is only an
-// address, perhaps with a number behind it, gives way to a better one.
+// named reports whether the chat has a name. One that is only an address, perhaps
+// with a number behind it, gives way to every other.
 func (c *knownChat) named() bool {
-	for _, auto := range []string{string(c.jid), string(c.jid.Phone()), string(c.lid)} {
-		if auto != "" && isNumbered(c.name, auto) {
+	for _, address := range []string{string(c.jid), string(c.jid.Phone()), string(c.lid)} {
+		if address != "" && isNumbered(c.name, address) {
 			return false
 		}
 	}
 	return true
+}
+
+// chosen reports whether somebody chose the chat's name, a send or the team. Then
+// it doesn't follow WhatsApp.
+func (c *knownChat) chosen() bool {
+	return c.named() && (c.auto == "" || !isNumbered(c.name, c.auto))
+}
+
+// follows reports whether the chat takes a name that WhatsApp tells.
+func (c *knownChat) follows(name string) bool {
+	return name != "" && !c.chosen() && (c.auto != shortened(name) || !c.named())
 }
 
 // peerIndex finds chats by both of a contact's addresses.
@@ -38,7 +50,7 @@ type peerIndex struct {
 	byLID map[chatKey]*knownChat
 }
 
-const knownChatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.lid, c.name`
+const knownChatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.lid, c.name, c.auto_name`
 
 var (
 	selectChatsByJID = newMulti(`SELECT `+knownChatColumns+` FROM (VALUES `,
@@ -66,7 +78,7 @@ func (t *tx) indexPeers(ctx context.Context, jobs []*job) (*peerIndex, error) {
 	byID := make(map[int64]*knownChat)
 	scan := func(r *sql.Rows) error {
 		c := &knownChat{}
-		if err := r.Scan(&c.id, &c.workspaceID, &c.accountID, &c.jid, &c.lid, &c.name); err != nil {
+		if err := r.Scan(&c.id, &c.workspaceID, &c.accountID, &c.jid, &c.lid, &c.name, &c.auto); err != nil {
 			return err
 		}
 		if byID[c.id] == nil {
@@ -100,7 +112,7 @@ func (x *peerIndex) settled(j *job) bool {
 	case in.Chat.LID != "" && byLID != byJID:
 		return false
 	}
-	return c != nil && (c.named() || in.Chat.Name == "")
+	return c != nil && !c.follows(in.Chat.Name)
 }
 
 // chatOf gives the chat of a reception. It makes the chat, notes an address
@@ -136,8 +148,8 @@ func (x *peerIndex) chatOf(ctx context.Context, j *job) (*knownChat, error) {
 			return nil, err
 		}
 	}
-	if peer.Name != "" && !c.named() {
-		return c, x.rename(ctx, c, peer.Name)
+	if c.follows(peer.Name) {
+		return c, x.rename(ctx, c, peer.Name, peer.Name)
 	}
 	return c, nil
 }
@@ -157,10 +169,12 @@ func (x *peerIndex) make(ctx context.Context, j *job) (*knownChat, error) {
 		return nil, err
 	}
 	c := &knownChat{id: ids[0], workspaceID: in.WorkspaceID, accountID: in.AccountID,
-		jid: in.Chat.Address(), lid: in.Chat.LID, name: name.name, fresh: true}
+		jid: in.Chat.Address(), lid: in.Chat.LID, name: name.name, auto: shortened(in.Chat.Name), fresh: true}
 	x.add(c)
-	return c, x.t.execAll(ctx, insertChats, []any{c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
-		string(in.Chat.Phone()), c.name, in.ReceivedAt.UnixMilli()})
+	_, err = x.t.exec(ctx, `INSERT INTO chats (id, workspace_id, account_id, jid, lid, phone, name, auto_name, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
+		string(in.Chat.Phone()), c.name, c.auto, in.ReceivedAt.UnixMilli())
+	return c, err
 }
 
 // automaticName is what a chat is called whose peer has no name.
@@ -212,20 +226,23 @@ func (x *peerIndex) learnNumber(ctx context.Context, c *knownChat, number tideli
 	if err := x.setAddresses(ctx, c, number, c.lid); err != nil || !automatic {
 		return err
 	}
-	return x.rename(ctx, c, string(number.Phone()))
+	return x.rename(ctx, c, string(number.Phone()), c.auto)
 }
 
-// rename gives a chat a name that is free.
-func (x *peerIndex) rename(ctx context.Context, c *knownChat, wish string) error {
+// rename gives a chat a name that is free. auto is the one that WhatsApp gave.
+func (x *peerIndex) rename(ctx context.Context, c *knownChat, wish, auto string) error {
 	name := &chatName{c.workspaceID, shortened(wish)}
+	auto = shortened(auto)
 	if isNumbered(c.name, name.name) {
-		return nil
-	}
-	if err := x.t.nameChats(ctx, []*chatName{name}); err != nil {
+		if c.auto == auto {
+			return nil
+		}
+		name.name = c.name
+	} else if err := x.t.nameChats(ctx, []*chatName{name}); err != nil {
 		return err
 	}
-	c.name = name.name
-	_, err := x.t.exec(ctx, `UPDATE chats SET name = $1 WHERE id = $2 AND workspace_id = $3`, c.name, c.id, c.workspaceID)
+	c.name, c.auto = name.name, auto
+	_, err := x.t.exec(ctx, `UPDATE chats SET name = $1, auto_name = $2 WHERE id = $3 AND workspace_id = $4`, c.name, c.auto, c.id, c.workspaceID)
 	return err
 }
 
@@ -284,15 +301,23 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 			return err
 		}
 	}
-	if _, err := t.exec(ctx, `DELETE FROM chats WHERE id = $1 AND workspace_id = $2`, from.id, from.workspaceID); err != nil {
+	if err := t.mergeProfiles(ctx, to.workspaceID, to.id, from.id); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `DELETE FROM chats WHERE id = $1 AND workspace_id = $2`, from.id, from.workspaceID)
+	if err != nil {
 		return err
 	}
 	delete(x.byJID, chatKey{from.accountID, from.jid})
 	delete(x.byLID, chatKey{from.accountID, from.lid})
-	if from.named() && !to.named() {
-		if err := x.rename(ctx, to, from.name); err != nil {
-			return err
-		}
+	switch {
+	case from.chosen() && !to.chosen():
+		err = x.rename(ctx, to, from.name, to.auto)
+	case from.named() && !to.named():
+		err = x.rename(ctx, to, from.auto, from.auto)
+	}
+	if err != nil {
+		return err
 	}
 	if err := x.setAddresses(ctx, to, to.jid, from.lid); err != nil {
 		return err

@@ -238,11 +238,9 @@ var inboxTests = map[string]func(*testing.T, *world){
 		first := w.receiveMessage("G1", inGroup(byBoth), func(r *store.Reception) { r.Chat.Name = "" })
 		same(t, "unnamed", first.Unnamed, true)
 		w.accept(to("+14840000101", "Choir"))
-		w.must(w.store.RenameChat(w.ctx(), w.ws.ID, first.ChatID, "Choir"))
+		w.must(w.store.PutGroup(w.ctx(), w.ws.ID, first.ChatID, tideline.Group{Subject: "Choir"}))
 		same(t, "name", w.chatName(first.ChatID), "Choir (2)")
 		same(t, "unnamed", w.receiveMessage("G2", inGroup(byBoth)).Unnamed, false)
-		w.must(w.store.RenameChat(w.ctx(), w.ws.ID, first.ChatID, "another")) // it has a name
-		same(t, "name", w.chatName(first.ChatID), "Choir (2)")
 		same(t, "a contact", w.receiveMessage("A1", from(byNumber)).Unnamed, false)
 	},
 
@@ -397,7 +395,8 @@ var inboxTests = map[string]func(*testing.T, *world){
 		_, _, err = w.store.ChatMessages(w.ctx(), other.ID, got.ChatID, store.MessageFilter{}, store.Page{Limit: 1})
 		w.wantCode(err, tideline.CodeNotFound)
 		w.wantCode(w.store.PutReaction(w.ctx(), other.ID, got.MessageID, "👍", w.now), tideline.CodeNotFound)
-		w.wantCode(w.store.RenameChat(w.ctx(), other.ID, got.ChatID, "mine"), tideline.CodeNotFound)
+		w.wantCode(w.store.PutGroup(w.ctx(), other.ID, got.ChatID, tideline.Group{Subject: "mine"}), tideline.CodeNotFound)
+		w.wantCode(w.store.NameContacts(w.ctx(), other.ID, w.acc.ID, []tideline.Peer{{JID: byBoth.JID, Name: "mine"}}), tideline.CodeNotFound)
 		chats, _, err := w.store.ListChats(w.ctx(), other.ID, store.ChatFilter{}, store.Page{Limit: 10})
 		w.must(err)
 		same(t, "chats", len(chats), 0)

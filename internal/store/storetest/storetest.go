@@ -31,6 +31,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"Profiles":    profileTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,

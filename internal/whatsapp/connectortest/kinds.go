@@ -20,7 +20,7 @@ var kinds = []scenario{
 	{name: "SendVoiceNote", run: sendVoiceNote},
 	{name: "SendPicturesWithAPreview", run: sendPictures},
 	{name: "SendAnyFileAsADocument", run: sendDocuments},
-	{name: "SendToAGroup", run: sendToGroup},
+	{name: "SendEveryKindToAGroup", run: sendKindsToGroup},
 	{name: "AnswerAMemberInAGroup", run: answerInGroup},
 	{name: "SendToAGroupThatIsNotOurs", run: sendToForeignGroup},
 }
@@ -121,8 +121,8 @@ func sendDocuments(t *testing.T, w *world) {
 
 const bruno = "+14840000003"
 
-// group makes a group of Ana's in which the business and Bruno are.
-func (w *world) group() tideline.JID {
+// choir makes a group of Ana's in which the business and Bruno are.
+func (w *world) choir() tideline.JID {
 	w.t.Helper()
 	w.phone(wasim.PhoneOptions{Number: bruno, Name: "Bruno"})
 	jid, err := w.owner(ana).CreateGroup(w.ctx(), "Choir", business, bruno)
@@ -132,9 +132,9 @@ func (w *world) group() tideline.JID {
 	return tideline.JID(jid.String())
 }
 
-func sendToGroup(t *testing.T, w *world) {
+func sendKindsToGroup(t *testing.T, w *world) {
 	device := w.pair(business)
-	group := w.group()
+	group := w.choir()
 	text := w.text(device, ana, "hello all")
 	picture := w.text(device, ana, "the programme")
 	picture.File = file("programme.pdf", "application/pdf", []byte("%PDF"))
@@ -156,7 +156,7 @@ func sendToGroup(t *testing.T, w *world) {
 
 func answerInGroup(t *testing.T, w *world) {
 	device := w.pair(business)
-	group := w.group()
+	group := w.choir()
 	id, err := w.owner(bruno).Send(w.ctx(), string(group), "who brings the music?")
 	if err != nil {
 		t.Fatal(err)

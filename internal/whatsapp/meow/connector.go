@@ -169,6 +169,11 @@ func (nobody) Message(context.Context, string, whatsapp.Inbound) error {
 	return errors.New("nobody takes messages")
 }
 
+// News refuses it for the same reason.
+func (nobody) News(context.Context, string, whatsapp.News) error {
+	return errors.New("nobody takes news")
+}
+
 // spawn runs fn in a goroutine that Close waits for; false when it is too late.
 func (c *Connector) spawn(fn func()) bool {
 	c.mu.Lock()

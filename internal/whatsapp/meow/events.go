@@ -63,13 +63,24 @@ func (s *session) handle(evt any) bool {
 		s.refuses(e.CallID)
 	case *events.CallTerminate:
 		s.hungUp(e)
+	case *events.GroupInfo:
+		return s.altered(e.JID)
+	case *events.JoinedGroup:
+		return s.altered(e.JID)
+	case *events.Picture:
+		return s.altered(e.JID)
+	case *events.Contact:
+		s.filed(e)
 	case *events.PushNameSetting:
 		s.named(e.Action.GetName())
 	case *events.AppStateSyncComplete:
 		// A full sync comes without events of its own. The library wrote the name
 		// in this very goroutine just before (appstate.go).
-		if e.Name == appstate.WAPatchCriticalBlock {
+		switch e.Name {
+		case appstate.WAPatchCriticalBlock:
 			s.named(s.cli.Store.PushName)
+		case appstate.WAPatchCriticalUnblockLow:
+			s.c.spawn(s.allFiled)
 		}
 	}
 	return true

@@ -87,7 +87,9 @@ func (s *session) address(ctx context.Context, info *types.MessageInfo, in *what
 		if in.Sender, err = s.peer(ctx, info.Sender, info.SenderAlt); err != nil {
 			return err
 		}
-		in.Sender.Name = pushName(info.PushName)
+		if in.Sender.Name, err = s.contactName(ctx, in.Sender, pushName(info.PushName)); err != nil {
+			return err
+		}
 	}
 	switch {
 	case info.Chat.Server == types.GroupServer:
@@ -102,7 +104,9 @@ func (s *session) address(ctx context.Context, info *types.MessageInfo, in *what
 				chat, alt = to, types.EmptyJID
 			}
 		}
-		in.Chat, err = s.peer(ctx, chat, alt)
+		if in.Chat, err = s.peer(ctx, chat, alt); err == nil {
+			in.Chat.Name, err = s.contactName(ctx, in.Chat, "")
+		}
 	}
 	return err
 }

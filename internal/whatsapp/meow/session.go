@@ -44,7 +44,11 @@ type session struct {
 	cli    *whatsmeow.Client
 	ctx    context.Context // of the connections; ends with the session
 	cancel context.CancelFunc
-	slot   chan struct{} // holds an element while a message is being sent
+	// lid and contacts are the library's, for when it deletes its keys: from then on
+	// cli.Store must not be touched.
+	lid      types.JID // as it was when the session began
+	contacts *contactStore
+	slot     chan struct{} // holds an element while a message is being sent
 
 	// link is held while a connection is opened or closed.
 	link sync.Mutex
@@ -73,12 +77,15 @@ type session struct {
 
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 	line := c.net.line()
+	contacts := &contactStore{next: keys.Contacts}
+	keys.Contacts = contacts
 	s := &session{
 		c: c, device: jid.String(), label: keys.LID.String(), jid: jid, line: line, cli: c.client(keys, line),
 		slot:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		name:    keys.PushName,
-		calls:   make(map[string]*call),
+		lid:     keys.LID, contacts: contacts,
+		calls: make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
