@@ -82,6 +82,10 @@ func (c *connector) React(context.Context, whatsapp.Reaction) error { return nil
 
 func (c *connector) GroupName(context.Context, string, tideline.JID) (string, error) { return "", nil }
 
+func (c *connector) History(context.Context, string, []byte, func(context.Context, whatsapp.HistoryPart) error) error {
+	return nil
+}
+
 func (c *connector) Fetch(context.Context, string, []byte, int64, io.Writer) error { return nil }
 
 func (c *connector) Logout(_ context.Context, device string) error {

@@ -22,12 +22,13 @@ const (
 	brokenAttempts = 3
 )
 
-// Run fetches attachments and names groups until ctx ends. One that is under way then is fetched
-// again after the next start.
+// Run fetches attachments, reads histories and names groups until ctx ends. What
+// is under way then begins again after the next start.
 func (s *Service) Run(ctx context.Context) error {
-	var naming sync.WaitGroup
-	naming.Go(func() { s.nameGroups(ctx) })
-	defer naming.Wait()
+	var others sync.WaitGroup
+	others.Go(func() { s.nameGroups(ctx) })
+	others.Go(func() { s.readHistories(ctx) })
+	defer others.Wait()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {

@@ -42,6 +42,7 @@ type world struct {
 	names     []string // that chats got
 	asked     int
 	fetch     func(attempt int) ([]byte, error) // nil = one byte
+	past      histories
 }
 
 func newWorld() *world {

@@ -25,6 +25,7 @@ type Store interface {
 	Files
 	Ledger
 	Settings
+	Histories
 
 	// Close waits for running transactions and releases the database.
 	Close() error

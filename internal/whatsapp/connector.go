@@ -71,6 +71,15 @@ type Connector interface {
 
 	// Close ends every connection and waits for the connector's goroutines.
 	Close() error
+
+	// History reads a chunk of a phone's history that was announced to the handler
+	// and calls take for its parts, one after the other: contacts first. take must
+	// make a part durable; its error ends the reading and is returned. Reading a
+	// chunk again gives the same parts. Entries that are older than the connector is
+	// asked to look back are left out. ErrMediaGone, ErrMediaBroken and
+	// ErrMediaTooLarge are final; after other errors a later attempt may succeed, and
+	// with ErrOffline nothing was tried.
+	History(ctx context.Context, device string, ref []byte, take func(context.Context, HistoryPart) error) error
 }
 
 // PairRequest says how to pair.
@@ -197,6 +206,11 @@ type Handler interface {
 	State(ctx context.Context, s StateEvent)
 	// Name is told the account's push name.
 	Name(ctx context.Context, device, name string)
+	// History is told that a phone has passed a chunk of its history on; see
+	// Connector.History. WhatsApp is answered only when it returns nil, so that must
+	// mean that the announcement is durable. A chunk may be announced more than once.
+	// With ErrAccountPending it is asked again in a moment.
+	History(ctx context.Context, device string, c HistoryChunk) error
 }
 
 // StateEvent is a change of an account's connection.

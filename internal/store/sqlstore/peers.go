@@ -159,8 +159,12 @@ func (x *peerIndex) make(ctx context.Context, j *job) (*knownChat, error) {
 	c := &knownChat{id: ids[0], workspaceID: in.WorkspaceID, accountID: in.AccountID,
 		jid: in.Chat.Address(), lid: in.Chat.LID, name: name.name, fresh: true}
 	x.add(c)
+	created := in.ReceivedAt
+	if in.History {
+		created = in.At
+	}
 	return c, x.t.execAll(ctx, insertChats, []any{c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
-		string(in.Chat.Phone()), c.name, in.ReceivedAt.UnixMilli()})
+		string(in.Chat.Phone()), c.name, created.UnixMilli()})
 }
 
 // automaticName is what a chat is called whose peer has no name.
@@ -249,6 +253,9 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 		`DELETE FROM downloads WHERE message_id IN (SELECT messages.id FROM messages` + kept + `d.deleted_at IS NOT NULL))`,
 		`UPDATE messages SET text = '', file_id = NULL, data = '', deleted_at = (SELECT d.deleted_at` + twin + `d.deleted_at IS NOT NULL)` + kept +
 			`d.deleted_at IS NOT NULL)`,
+		// What came to one of them live is no history.
+		`UPDATE messages SET data = ` + unmarked + ` WHERE chat_id = $1 AND at IS NOT NULL AND NOT from_me AND data` + markedSQL +
+			` AND EXISTS (SELECT 1` + twin + `NOT d.data` + markedSQL + `)`,
 		`DELETE FROM downloads WHERE message_id IN (` + there + `)`,
 		`DELETE FROM messages WHERE id IN (` + there + `)`,
 		`UPDATE messages SET chat_id = $1 WHERE chat_id = $2 AND at IS NOT NULL`,

@@ -31,6 +31,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"History":     historyTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
@@ -60,6 +61,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("InboxModel", func(t *testing.T) {
 		t.Parallel()
 		testInboxModel(t, create)
+	})
+	t.Run("HistoryModel", func(t *testing.T) {
+		t.Parallel()
+		testHistoryModel(t, create)
 	})
 }
 

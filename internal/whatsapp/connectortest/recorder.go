@@ -22,6 +22,7 @@ type recorder struct {
 	receipts []receipt
 	messages []whatsapp.Inbound
 	names    map[string]string
+	chunks   []whatsapp.HistoryChunk
 	refuse   int // receipts and messages still to be refused
 	refused  int
 }
@@ -77,6 +78,19 @@ func (r *recorder) Message(_ context.Context, _ string, m whatsapp.Inbound) (err
 			return
 		}
 		r.messages = append(r.messages, m)
+	})
+	return err
+}
+
+func (r *recorder) History(_ context.Context, _ string, c whatsapp.HistoryChunk) (err error) {
+	r.note(func() {
+		if r.refuse > 0 {
+			r.refuse--
+			r.refused++
+			err = errStorage
+			return
+		}
+		r.chunks = append(r.chunks, c)
 	})
 	return err
 }
