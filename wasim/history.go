@@ -282,6 +282,9 @@ func (p *Phone) historySync(typ waHistorySync.HistorySync_HistorySyncType, recor
 			member := types.NewJID(hiddenID(r.From), types.HiddenUserServer).String()
 			info.Participant, info.Key.Participant = proto.String(member), proto.String(member)
 		}
+		if other, ok := p.srv.Phone(cmp.Or(r.From, r.Chat)); ok && !r.FromMe {
+			info.PushName = proto.String(other.Options().Name)
+		}
 		for _, reaction := range r.Reactions {
 			key := &waCommon.MessageKey{RemoteJID: c.ID, FromMe: proto.Bool(reaction.FromMe), ID: proto.String(newID())}
 			if reaction.From != "" && !reaction.FromMe {

@@ -53,7 +53,9 @@ func (s *Service) register(a tideline.Account) *entry {
 		if s.byDevice[e.device] == e {
 			delete(s.byDevice, e.device)
 		}
-		e.device = a.DeviceJID
+		// What was known is about the device before. That storage has a.State now must
+		// be known, or the same state as before would not be written again.
+		e.device, e.state, e.reason = a.DeviceJID, a.State, a.StateReason
 	}
 	if e.device != "" {
 		s.byDevice[e.device] = e

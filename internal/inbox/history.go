@@ -116,13 +116,14 @@ func (s *Service) readChunk(ctx context.Context, c store.HistoryChunk) error {
 		s.log.WarnContext(ctx, "history given up", "account", c.AccountID, "attempts", c.Attempts+1, "messages", messages, "err", err)
 		return gone(s.deps.Store.FinishHistoryChunk(ctx, c.WorkspaceID, c.ID, time.Now(), err.Error()))
 	}
-	pause := offlinePause
-	if !errors.Is(err, whatsapp.ErrOffline) {
+	pause := s.cfg.RetryMax
+	if errors.Is(err, whatsapp.ErrOffline) {
+		pause = offlinePause // after a start the account will be there in a moment
+	} else {
 		s.log.InfoContext(ctx, "history not read yet", "account", c.AccountID, "attempts", c.Attempts+1, "err", err)
-		pause = s.cfg.RetryMax
-		if c.Attempts < 20 {
-			pause = min(pause, s.cfg.RetryFirst<<c.Attempts)
-		}
+	}
+	if c.Attempts < 20 {
+		pause = min(pause, s.cfg.RetryFirst<<c.Attempts)
 	}
 	return gone(s.deps.Store.PostponeHistoryChunk(ctx, c.WorkspaceID, c.ID, time.Now().Add(pause), err.Error()))
 }

@@ -61,7 +61,7 @@ func chunk(n *waE2E.HistorySyncNotification) (whatsapp.HistoryChunk, error) {
 func (s *session) history(id types.MessageID, n *waE2E.HistorySyncNotification) bool {
 	if s.c.opts.History > 0 {
 		if err := s.offer(n); err != nil {
-			s.c.log.Error("history not noted; trying again after the next login", "session", s.label, "err", quiet(err))
+			s.c.log.Warn("history not noted; trying again after the next login", "session", s.label, "err", quiet(err))
 			s.repeatLater()
 			return false
 		}
@@ -129,7 +129,7 @@ func (s *session) unheard() {
 			continue
 		}
 		if err := s.offer(n); err != nil {
-			s.c.log.Error("history not noted; trying again after the next login", "session", s.label, "err", quiet(err))
+			s.c.log.Warn("history not noted; trying again after the next login", "session", s.label, "err", quiet(err))
 			continue
 		}
 		if err := s.c.sessions.delivered(s.ctx, s.jid, hash); err != nil {

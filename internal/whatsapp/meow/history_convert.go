@@ -296,6 +296,8 @@ func (p *past) sender(ctx context.Context, chat tideline.Peer, jid types.JID, na
 	}
 	if is.Name = name; name == "" {
 		is.Name = p.nameOf(ctx, is)
+	} else {
+		p.names[string(is.Address())] = name
 	}
 	return is, nil
 }
