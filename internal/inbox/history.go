@@ -116,14 +116,15 @@ func (s *Service) readChunk(ctx context.Context, c store.HistoryChunk) error {
 		s.log.WarnContext(ctx, "history given up", "account", c.AccountID, "attempts", c.Attempts+1, "messages", messages, "err", err)
 		return gone(s.deps.Store.FinishHistoryChunk(ctx, c.WorkspaceID, c.ID, time.Now(), err.Error()))
 	}
-	pause := s.cfg.RetryMax
+	first, pause := s.cfg.RetryFirst, s.cfg.RetryMax
 	if errors.Is(err, whatsapp.ErrOffline) {
-		pause = offlinePause // after a start the account will be there in a moment
+		// After a start the account will be there in a moment.
+		first, pause = min(first, time.Second), offlinePause
 	} else {
 		s.log.InfoContext(ctx, "history not read yet", "account", c.AccountID, "attempts", c.Attempts+1, "err", err)
 	}
 	if c.Attempts < 20 {
-		pause = min(pause, s.cfg.RetryFirst<<c.Attempts)
+		pause = min(pause, first<<c.Attempts)
 	}
 	return gone(s.deps.Store.PostponeHistoryChunk(ctx, c.WorkspaceID, c.ID, time.Now().Add(pause), err.Error()))
 }
