@@ -44,7 +44,8 @@ type PastMessage struct {
 	From      string         // in a group: the number of the member who wrote it
 	FromMe    bool           // the phone's owner wrote it
 	ID        string         // drawn when empty
-	Message   *waE2E.Message //
+	Message   *waE2E.Message // its content
+	Text      string         // in place of a Message that is only a text
 	Timestamp time.Time      // kept in whole seconds
 
 	Unread    bool                        // somebody else wrote it, and the phone's owner has not read it
@@ -109,6 +110,9 @@ func (p *Phone) AddHistory(ctx context.Context, messages ...PastMessage) error {
 			if err == nil && one.From != "" {
 				r.Reactions[k].From, err = parseNumber(one.From)
 			}
+		}
+		if m.Message == nil && m.Text != "" {
+			m.Message = &waE2E.Message{Conversation: &m.Text}
 		}
 		if err == nil && m.Message == nil {
 			err = errors.New("a past message has no content")

@@ -74,9 +74,10 @@ type Connector interface {
 
 	// History reads a chunk of a phone's history that was announced to the handler
 	// and calls take for its parts, one after the other: contacts first. take must
-	// make a part durable; its error ends the reading and is returned. Reading a
-	// chunk again gives the same parts. Entries that are older than the connector is
-	// asked to look back are left out. ErrMediaGone, ErrMediaBroken and
+	// make a part durable; its error ends the reading and is returned. A chunk that
+	// was not read to its end can be read again, from its beginning; one that was may
+	// be gone. Entries that are older than the connector is set to look back are left
+	// out. ErrMediaGone, ErrMediaBroken and
 	// ErrMediaTooLarge are final; after other errors a later attempt may succeed, and
 	// with ErrOffline nothing was tried.
 	History(ctx context.Context, device string, ref []byte, take func(context.Context, HistoryPart) error) error

@@ -132,7 +132,7 @@ func (s *session) unheard() {
 			s.c.log.Warn("history not noted; trying again after the next login", "session", s.label, "err", quiet(err))
 			continue
 		}
-		if err := s.c.sessions.delivered(s.ctx, s.jid, hash); err != nil {
+		if err := s.c.sessions.delivered(context.WithoutCancel(s.ctx), s.jid, hash); err != nil {
 			s.c.log.Warn("note that an announcement was heard", "session", s.label, "err", quiet(err))
 		}
 	}

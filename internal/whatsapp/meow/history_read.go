@@ -75,9 +75,9 @@ func (c *Connector) History(ctx context.Context, device string, ref []byte, take
 			c.log.Warn("a chat of a history is too large; left out", "session", s.label, "bytes", size)
 			return nil
 		}
-		data := make([]byte, size)
-		if _, err := io.ReadFull(r, data); err != nil {
-			return unreadable(err)
+		data, err := whole(r, size)
+		if err != nil {
+			return err
 		}
 		chat := new(waHistorySync.Conversation)
 		if err := proto.Unmarshal(data, chat); err != nil {
@@ -139,12 +139,9 @@ func remainder(packed io.Reader) (*waHistorySync.HistorySync, error) {
 		}
 		data = protowire.AppendTag(data, field, protowire.BytesType)
 		data = protowire.AppendVarint(data, size)
-		at := len(data)
-		data = append(data, make([]byte, size)...)
-		if _, err := io.ReadFull(r, data[at:]); err != nil {
-			return unreadable(err)
-		}
-		return nil
+		value, err := whole(r, size)
+		data = append(data, value...)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -155,6 +152,18 @@ func remainder(packed io.Reader) (*waHistorySync.HistorySync, error) {
 		return nil, fmt.Errorf("%w: a history: %w", whatsapp.ErrMediaBroken, err)
 	}
 	return h, nil
+}
+
+// whole reads a field. Memory is taken as bytes come, whatever size is claimed.
+func whole(r io.Reader, size uint64) ([]byte, error) {
+	data, err := io.ReadAll(r)
+	if err == nil && uint64(len(data)) != size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return data, nil
 }
 
 // eachField unpacks a protocol buffer and calls fn for each of its fields that
