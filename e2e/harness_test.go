@@ -363,9 +363,15 @@ func (s *server) send(t testing.TB, m client.Message) string {
 // person with a phone in hand would.
 func (s *server) pair(t testing.TB, number string) {
 	t.Helper()
+	s.addPhone(t, number)
+	s.link(t, number)
+}
+
+// link pairs the phone with a number, which the network has.
+func (s *server) link(t testing.TB, number string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s.addPhone(t, number)
 	p := testenv.Start(t, testenv.Command{Path: testenv.Binary(t), Args: s.args("account", "pair", "--json"), Dir: t.TempDir()})
 	match, err := p.AwaitStdout(ctx, regexp.MustCompile(`(?m)^(\{"event":"qr".*\})$`))
 	if err != nil {

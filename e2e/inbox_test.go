@@ -47,6 +47,7 @@ type shownMessage struct {
 	FromMe bool   `json:"from_me"`
 	Sender string `json:"sender_phone"`
 	Origin string
+	Data   map[string]string
 }
 
 // conversation gives the chat with a number and its messages, the latest first.

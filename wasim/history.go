@@ -31,9 +31,10 @@ type HistoryMode string
 const (
 	// HistoryNone sends none.
 	HistoryNone HistoryMode = ""
-	// HistoryInline sends it inside the notification.
+	// HistoryInline sends it inside the notification, but what follows the latest messages of
+	// each chat as with HistoryExternal.
 	HistoryInline HistoryMode = "inline"
-	// HistoryExternal sends it as a media file, which the client downloads and deletes.
+	// HistoryExternal sends it as media files, which the client downloads and deletes.
 	HistoryExternal HistoryMode = "external"
 )
 
@@ -43,8 +44,21 @@ type PastMessage struct {
 	From      string         // in a group: the number of the member who wrote it
 	FromMe    bool           // the phone's owner wrote it
 	ID        string         // drawn when empty
-	Message   *waE2E.Message //
+	Message   *waE2E.Message // its content
+	Text      string         // in place of a Message that is only a text
 	Timestamp time.Time      // kept in whole seconds
+
+	Unread    bool                        // somebody else wrote it, and the phone's owner has not read it
+	Status    waWeb.WebMessageInfo_Status // how far it has come when FromMe; READ when it is the zero value
+	Reactions []PastReaction              // that it has got
+}
+
+// PastReaction is an emoji that a PastMessage has got.
+type PastReaction struct {
+	From      string    `json:"from,omitempty"` // in a group: the number of the member who gave it
+	FromMe    bool      `json:"from_me,omitempty"`
+	Emoji     string    `json:"emoji"`
+	Timestamp time.Time `json:"timestamp"` // kept in milliseconds
 }
 
 // pastRecord is a PastMessage as it is kept.
@@ -55,6 +69,10 @@ type pastRecord struct {
 	ID     string `json:"id"`
 	Plain  []byte `json:"plain"`
 	Time   int64  `json:"time"` // Unix seconds
+
+	Unread    bool                        `json:"unread,omitempty"`
+	Status    waWeb.WebMessageInfo_Status `json:"status,omitempty"`
+	Reactions []PastReaction              `json:"reactions,omitempty"`
 }
 
 // maxPast bounds the scripted history of a phone, and maxHistory how much of a phone's log goes with it.
@@ -64,12 +82,22 @@ const (
 	maxHistory = 1000
 )
 
+// How a phone divides its history: the latest messages of each chat come first, then the names of people,
+// then the rest in chunks.
+const (
+	bootstrapPerChat = 20
+	recentPerChunk   = 500
+)
+
 // AddHistory gives the phone messages from before any client was linked to it. Clients linked from now on get
 // them, if [PhoneOptions] says so, together with the texts in the phone's log and those it has sent.
 func (p *Phone) AddHistory(ctx context.Context, messages ...PastMessage) error {
 	records := make([]pastRecord, len(messages))
 	for i, m := range messages {
-		r := pastRecord{FromMe: m.FromMe, ID: m.ID, Time: m.Timestamp.Unix()}
+		r := pastRecord{
+			FromMe: m.FromMe, ID: m.ID, Time: m.Timestamp.Unix(),
+			Unread: m.Unread && !m.FromMe, Status: m.Status, Reactions: slices.Clone(m.Reactions),
+		}
 		var err error
 		if strings.HasSuffix(m.Chat, "@"+types.GroupServer) {
 			if r.Chat = m.Chat; !m.FromMe {
@@ -77,6 +105,14 @@ func (p *Phone) AddHistory(ctx context.Context, messages ...PastMessage) error {
 			}
 		} else {
 			r.Chat, err = parseNumber(m.Chat)
+		}
+		for k, one := range r.Reactions {
+			if err == nil && one.From != "" {
+				r.Reactions[k].From, err = parseNumber(one.From)
+			}
+		}
+		if m.Message == nil && m.Text != "" {
+			m.Message = &waE2E.Message{Conversation: &m.Text}
 		}
 		if err == nil && m.Message == nil {
 			err = errors.New("a past message has no content")
@@ -113,7 +149,8 @@ func (p *Phone) AddHistory(ctx context.Context, messages ...PastMessage) error {
 	return nil
 }
 
-// sendHistoryLocked sends a new companion the phone's chats and the names of who is in them.
+// sendHistoryLocked sends a new companion the phone's chats and the names of who is in them, in the order of
+// real phones: INITIAL_BOOTSTRAP, PUSH_NAME, then as many RECENT as it takes.
 func (p *Phone) sendHistoryLocked(e *effects, d *companion) error {
 	if p.opts.History == HistoryNone {
 		return nil
@@ -122,7 +159,10 @@ func (p *Phone) sendHistoryLocked(e *effects, d *companion) error {
 	if err != nil {
 		return err
 	}
-	h := p.historySync(waHistorySync.HistorySync_INITIAL_BOOTSTRAP, records)
+	latest, rest := divide(records)
+	chunks := (len(rest) + recentPerChunk - 1) / recentPerChunk
+	h := p.historySync(waHistorySync.HistorySync_INITIAL_BOOTSTRAP, latest)
+	h.Progress = proto.Uint32(uint32(100 / (chunks + 1)))
 	if err := p.notifyHistoryLocked(e, d, h, 0, ""); err != nil {
 		return err
 	}
@@ -134,7 +174,33 @@ func (p *Phone) sendHistoryLocked(e *effects, d *companion) error {
 			})
 		}
 	}
-	return p.notifyHistoryLocked(e, d, names, 1, "")
+	if err := p.notifyHistoryLocked(e, d, names, 1, ""); err != nil {
+		return err
+	}
+	for i := range chunks { // the latest first, as with chats
+		end := len(rest) - i*recentPerChunk
+		h := p.historySync(waHistorySync.HistorySync_RECENT, rest[max(0, end-recentPerChunk):end])
+		h.Progress = proto.Uint32(uint32(100 * (i + 2) / (chunks + 1)))
+		if err := p.notifyHistoryLocked(e, d, h, uint32(i+2), ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// divide gives the latest messages of each chat and the others, both oldest first.
+func divide(records []pastRecord) (latest, rest []pastRecord) {
+	count := map[string]int{}
+	for _, r := range slices.Backward(records) {
+		if count[r.Chat]++; count[r.Chat] <= bootstrapPerChat {
+			latest = append(latest, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	slices.Reverse(latest)
+	slices.Reverse(rest)
+	return latest, rest
 }
 
 // historyLocked gathers what the phone remembers, oldest first.
@@ -214,11 +280,26 @@ func (p *Phone) historySync(typ waHistorySync.HistorySync_HistorySyncType, recor
 			Key:              &waCommon.MessageKey{RemoteJID: c.ID, FromMe: proto.Bool(r.FromMe), ID: proto.String(r.ID)},
 			Message:          m,
 			MessageTimestamp: proto.Uint64(uint64(r.Time)),
-			Status:           waWeb.WebMessageInfo_READ.Enum(),
+			Status:           cmp.Or(r.Status, waWeb.WebMessageInfo_READ).Enum(),
 		}
 		if r.From != "" && !r.FromMe {
 			member := types.NewJID(hiddenID(r.From), types.HiddenUserServer).String()
 			info.Participant, info.Key.Participant = proto.String(member), proto.String(member)
+		}
+		if other, ok := p.srv.Phone(cmp.Or(r.From, r.Chat)); ok && !r.FromMe {
+			info.PushName = proto.String(other.Options().Name)
+		}
+		for _, reaction := range r.Reactions {
+			key := &waCommon.MessageKey{RemoteJID: c.ID, FromMe: proto.Bool(reaction.FromMe), ID: proto.String(newID())}
+			if reaction.From != "" && !reaction.FromMe {
+				key.Participant = proto.String(types.NewJID(hiddenID(reaction.From), types.HiddenUserServer).String())
+			}
+			info.Reactions = append(info.Reactions, &waWeb.Reaction{
+				Key: key, Text: proto.String(reaction.Emoji), SenderTimestampMS: proto.Int64(reaction.Timestamp.UnixMilli()),
+			})
+		}
+		if r.Unread {
+			c.UnreadCount = proto.Uint32(c.GetUnreadCount() + 1)
 		}
 		c.Messages = slices.Insert(c.Messages, 0, &waHistorySync.HistorySyncMsg{Message: info, MsgOrderID: proto.Uint64(uint64(len(c.Messages) + 1))})
 		c.ConversationTimestamp, c.LastMsgTimestamp = proto.Uint64(uint64(r.Time)), proto.Uint64(uint64(r.Time))
@@ -266,7 +347,7 @@ func (p *Phone) notifyHistoryLocked(e *effects, d *companion, h *waHistorySync.H
 	if request != "" {
 		n.PeerDataRequestSessionID = proto.String(request)
 	}
-	if p.opts.History == HistoryExternal {
+	if p.opts.History == HistoryExternal || h.GetSyncType() == waHistorySync.HistorySync_RECENT {
 		sealed, err := attachment.Seal(packed.Bytes(), attachment.History)
 		if err != nil {
 			return err

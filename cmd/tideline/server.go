@@ -156,7 +156,10 @@ func (s *server) openStore(ctx context.Context) (err error) {
 
 // openNetwork opens the connector, in a sandbox on a network of its own.
 func (s *server) openNetwork(ctx context.Context) (err error) {
-	options := meow.Options{DataDir: s.folder.Path, Logger: s.log, Version: s.serve.WhatsAppVersion}
+	options := meow.Options{
+		DataDir: s.folder.Path, Logger: s.log, Version: s.serve.WhatsAppVersion,
+		History: time.Duration(s.serve.HistoryDays) * 24 * time.Hour,
+	}
 	if s.common.OnPostgres() {
 		options.Database = s.common.DatabaseURL()
 	}

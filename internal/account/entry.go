@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -54,7 +53,9 @@ func (s *Service) register(a tideline.Account) *entry {
 		if s.byDevice[e.device] == e {
 			delete(s.byDevice, e.device)
 		}
-		e.device = a.DeviceJID
+		// What was known is about the device before. That storage has a.State now must
+		// be known, or the same state as before would not be written again.
+		e.device, e.state, e.reason = a.DeviceJID, a.State, a.StateReason
 	}
 	if e.device != "" {
 		s.byDevice[e.device] = e
@@ -135,7 +136,26 @@ func (s *Service) Message(ctx context.Context, device string, m whatsapp.Inbound
 	return err
 }
 
-var errNotStored = errors.New("the account is being paired and not stored yet")
+var errNotStored = whatsapp.ErrAccountPending
+
+// History implements whatsapp.Handler. A phone begins to pass its history on right
+// after the first login, when the account may not be stored yet.
+func (s *Service) History(ctx context.Context, device string, c whatsapp.HistoryChunk) error {
+	s.mu.Lock()
+	e, pairing := s.byDevice[device], len(s.pairing) > 0
+	s.mu.Unlock()
+	switch {
+	case e == nil && pairing:
+		return errNotStored
+	case e == nil || s.deps.Inbox == nil:
+		return nil
+	}
+	err := s.deps.Inbox.History(ctx, e.workspaceID, e.id, c)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return nil // the account was removed
+	}
+	return err
+}
 
 // Name implements whatsapp.Handler.
 func (s *Service) Name(ctx context.Context, device, name string) {

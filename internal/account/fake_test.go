@@ -92,6 +92,10 @@ func (c *connector) ContactNames(context.Context, string, []tideline.Peer) ([]st
 	return nil, nil
 }
 
+func (c *connector) History(context.Context, string, []byte, func(context.Context, whatsapp.HistoryPart) error) error {
+	return nil
+}
+
 func (c *connector) Fetch(context.Context, string, []byte, int64, io.Writer) error { return nil }
 
 func (c *connector) Logout(_ context.Context, device string) error {

@@ -34,6 +34,9 @@ type Inbox interface {
 	// Receive stores it; nil means that it is durable. not_found when the account is
 	// gone.
 	Receive(ctx context.Context, workspaceID, accountID int64, m whatsapp.Inbound) error
+	// History notes a chunk of a phone's history, to be read later; nil means that the
+	// note is durable. not_found as with Receive.
+	History(ctx context.Context, workspaceID, accountID int64, c whatsapp.HistoryChunk) error
 }
 
 // Profiles is told what changed of contacts and groups.

@@ -58,7 +58,7 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 func TestFileSetsOnlySettings(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
-		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is the name of no flag; those of the server are data, database, ffmpeg, json, listen, log-format`,
+		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is the name of no flag; those of the server are data, database, ffmpeg, history-days, json, listen, log-format`,
 		`{"help": true}`:           `sets "help"`,
 		`["listen"]`:               "is not a JSON object",
 		`{} {}`:                    "keep one object",
@@ -135,6 +135,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"database URL":    func(c *Common, _ *Serve) { c.Database = "postgres://u:pa%ss@x/y" },
 		"rate":            func(_ *Common, s *Serve) { s.RateLimit = -1 },
 		"deadline":        func(_ *Common, s *Serve) { s.SendDeadline = time.Second },
+		"history":         func(_ *Common, s *Serve) { s.HistoryDays = -1 },
 		"public url":      func(_ *Common, s *Serve) { s.PublicURL = "chat.example.com" },
 	} {
 		c, s := good()

@@ -8,12 +8,16 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
+// maxHistoryDays is more than WhatsApp is old.
+const maxHistoryDays = 36500
+
 // Serve are the settings of a running server.
 type Serve struct {
 	PublicURL       string         `placeholder:"URL" help:"Address under which clients reach this server, for links in answers, e.g. https://chat.example.com. Default: http:// and the listening address."`
 	RateLimit       float64        `placeholder:"N" default:"1000" help:"Requests per second that one client address may make; 0 = no limit (${default})."`
 	TrustedProxy    []netip.Prefix `placeholder:"CIDR" help:"Networks of reverse proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8. Default: none."`
 	SendDeadline    time.Duration  `placeholder:"TIME" default:"24h" help:"How long a message may wait for its account before it fails and its credits come back (${default})."`
+	HistoryDays     int            `placeholder:"N" default:"30" help:"How many days back the chats of a newly paired phone are taken in, as far as the phone sends them; 0 = not at all (${default})."`
 	WhatsAppVersion string         `name:"whatsapp-version" placeholder:"VERSION" help:"WhatsApp Web version to announce, e.g. 2.3000.1047769893, when WhatsApp refuses the one built in. Default: the one built in."`
 	Voice           `embed:""`
 	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
@@ -31,6 +35,8 @@ func (s *Serve) Check(c *Common) error {
 		return invalid("--rate-limit %v is negative; use 0 for no limit", s.RateLimit)
 	case s.SendDeadline < time.Minute:
 		return invalid("--send-deadline %s is too short; use at least 1m", s.SendDeadline)
+	case s.HistoryDays < 0 || s.HistoryDays > maxHistoryDays:
+		return invalid("--history-days %d is not a number of days from 0 to %d; use 0 to take nothing in", s.HistoryDays, maxHistoryDays)
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)

@@ -22,9 +22,12 @@ const (
 	brokenAttempts = 3
 )
 
-// Run fetches attachments until ctx ends. One that is under way then is fetched
-// again after the next start.
+// Run fetches attachments and reads histories until ctx ends. What is under way
+// then begins again after the next start.
 func (s *Service) Run(ctx context.Context) error {
+	var others sync.WaitGroup
+	others.Go(func() { s.readHistories(ctx) })
+	defer others.Wait()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {

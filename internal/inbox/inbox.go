@@ -1,13 +1,16 @@
 // Package inbox takes in what comes from WhatsApp: it stores messages and what
 // changes them before WhatsApp is answered, and fetches their attachments
-// afterwards, in the background.
+// afterwards, in the background. What a phone remembers when it is paired is
+// noted before WhatsApp is answered, too, and read in the background.
 //
-// It keeps three things true:
+// It keeps four things true:
 //
 //   - A message whose Receive returned nil is on disk; one that comes again is
 //     recognised.
 //   - An attachment is fetched until it is there or can't be had any more, and
 //     its message says which.
+//   - A history is read until all of it is stored or can't be had any more. It is
+//     never news.
 //   - Nothing that is received is trusted: texts are made storable, sizes are
 //     bounded, types are told from the bytes.
 //
@@ -36,11 +39,14 @@ import (
 type Storage interface {
 	store.Receiver
 	store.Downloads
+	store.Histories
+	Account(ctx context.Context, workspaceID, accountID int64) (tideline.Account, error)
 }
 
 // Connector is what this room needs from whatsapp.Connector.
 type Connector interface {
 	Fetch(ctx context.Context, device string, ref []byte, limit int64, w io.Writer) error
+	History(ctx context.Context, device string, ref []byte, take func(context.Context, whatsapp.HistoryPart) error) error
 }
 
 // Files keeps bytes; *file.Service is one.
@@ -77,6 +83,10 @@ type Config struct {
 	// Poll is how often Run looks for downloads that another process added; a
 	// minute when zero.
 	Poll time.Duration
+	// PastMedia is up to which age attachments of a phone's history are fetched, 7
+	// days when zero: of older ones WhatsApp has fewer and fewer, and a phone that is
+	// paired can remember thousands.
+	PastMedia time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -88,6 +98,7 @@ func (c Config) withDefaults() Config {
 		RetryMax:     cmp.Or(c.RetryMax, 30*time.Minute),
 		GiveUp:       cmp.Or(c.GiveUp, 7*24*time.Hour),
 		Poll:         cmp.Or(c.Poll, time.Minute),
+		PastMedia:    cmp.Or(c.PastMedia, 7*24*time.Hour),
 	}
 }
 
@@ -97,6 +108,8 @@ type Service struct {
 	cfg  Config
 	log  *slog.Logger
 	wake chan struct{} // holds an element when there may be something to fetch
+
+	past chan struct{} // holds an element when there may be a history to read
 }
 
 // New makes a Service. Attachments are fetched while Run runs.
@@ -104,7 +117,7 @@ func New(d Deps, cfg Config) *Service {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1)}
+	return &Service{deps: d, cfg: cfg.withDefaults(), log: d.Logger, wake: make(chan struct{}, 1), past: make(chan struct{}, 1)}
 }
 
 // Receive stores what came in for an account. After nil it is on disk. What can

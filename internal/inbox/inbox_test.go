@@ -38,6 +38,7 @@ type world struct {
 	discarded int
 	woken     int
 	fetch     func(attempt int) ([]byte, error) // nil = one byte
+	past      histories
 }
 
 func newWorld() *world {

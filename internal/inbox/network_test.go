@@ -52,9 +52,17 @@ type live struct {
 	ws    tideline.Workspace
 	owner tideline.Member
 	stop  func()
+
+	history time.Duration // how much of a phone's history is taken in
 }
 
 func newLive(t *testing.T) *live {
+	t.Helper()
+	return newLiveAfter(t, func(*live) {})
+}
+
+// newLiveAfter prepares the network before the shop is paired.
+func newLiveAfter(t *testing.T, prepare func(l *live)) *live {
 	t.Helper()
 	net, err := wasim.Start(t.Context(), wasim.Options{})
 	if err != nil {
@@ -84,6 +92,7 @@ func newLive(t *testing.T) *live {
 		Slug: "shop", DisplayName: "Shop", TimeZone: "UTC", Plan: tideline.Plan{Name: tideline.DefaultPlan}, Gap: tideline.DefaultGap, CreatedAt: time.Now(),
 	}, tideline.Member{Email: "a@example.com", DisplayName: "A", CreatedAt: time.Now()})
 	l.must(err)
+	prepare(l)
 	l.start()
 	t.Cleanup(func() { l.stop() })
 	l.pair()
@@ -111,6 +120,7 @@ func (l *live) start() {
 	con, err := meow.Open(l.t.Context(), meow.Options{
 		Logger: log, DataDir: l.dir, Endpoint: &meow.Endpoint{Addr: l.net.Addr(), RootKey: l.net.RootKey()},
 		RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond, RedeliverAfter: 50 * time.Millisecond,
+		History: l.history,
 	})
 	l.must(err)
 	l.con = con

@@ -39,6 +39,10 @@ type Reception struct {
 	Reaction *NewReaction
 	Edit     *NewEdit
 	Delete   *NewDeletion
+
+	// History says that it is from before the account was paired, as the phone
+	// remembers it: no news, so nobody is told of it. See Histories.
+	History bool
 }
 
 // NewInbound is the message of a Reception.
@@ -46,7 +50,7 @@ type NewInbound struct {
 	UID        string // UUIDv7, drawn by the caller
 	WhatsAppID string
 	Kind       tideline.Kind
-	Status     tideline.Status // of a call; "" for all other kinds
+	Status     tideline.Status // of a call, and of the account's own message from the history; "" for all others
 	Text       string
 	ReplyTo    string            // WhatsApp id; "" = none
 	Data       map[string]string // may be nil

@@ -26,6 +26,7 @@ type Store interface {
 	Ledger
 	Settings
 	Profiles
+	Histories
 
 	// Close waits for running transactions and releases the database.
 	Close() error

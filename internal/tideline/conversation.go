@@ -94,6 +94,7 @@ const (
 	DataDuration   = "duration"   // seconds, of a voice message, video or call
 	DataWaveform   = "waveform"   // of a voice message: 64 bytes of 0 to 100, how loud it is from its beginning to its end, in base64
 	DataAttachment = "attachment" // why the attachment is not there, see AttachmentState
+	DataHistory    = "history"    // "true" for what a phone remembered from before it was paired
 )
 
 // AttachmentState says, under DataAttachment, why the file of a received message
@@ -106,6 +107,7 @@ const (
 	AttachmentTooLarge AttachmentState = "too_large"   // it is larger than the server takes
 	AttachmentGone     AttachmentState = "gone"        // WhatsApp doesn't have it any more
 	AttachmentBroken   AttachmentState = "broken"      // what WhatsApp had was not what was sent
+	AttachmentSkipped  AttachmentState = "not_fetched" // it is from the history, and too old to be fetched unasked
 )
 
 // Reaction is an emoji that somebody gave to a message.

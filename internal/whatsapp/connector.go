@@ -70,6 +70,15 @@ type Connector interface {
 	Close() error
 
 	Profiler
+	// History reads a chunk of a phone's history that was announced to the handler
+	// and calls take for its parts, one after the other: contacts first. take must
+	// make a part durable; its error ends the reading and is returned. A chunk that
+	// was not read to its end can be read again, from its beginning; one that was may
+	// be gone. Entries that are older than the connector is set to look back are left
+	// out. ErrMediaGone, ErrMediaBroken and
+	// ErrMediaTooLarge are final; after other errors a later attempt may succeed, and
+	// with ErrOffline nothing was tried.
+	History(ctx context.Context, device string, ref []byte, take func(context.Context, HistoryPart) error) error
 }
 
 // PairRequest says how to pair.
@@ -207,6 +216,11 @@ type Handler interface {
 	// after a crash; otherwise WhatsApp tells them again after the next connection.
 	// Names can be asked for at any time: losing them is no harm.
 	News(ctx context.Context, device string, n News) error
+	// History is told that a phone has passed a chunk of its history on; see
+	// Connector.History. WhatsApp is answered only when it returns nil, so that must
+	// mean that the announcement is durable. A chunk may be announced more than once.
+	// With ErrAccountPending it is asked again in a moment.
+	History(ctx context.Context, device string, c HistoryChunk) error
 }
 
 // StateEvent is a change of an account's connection.

@@ -330,8 +330,9 @@ type MessageInfo struct {
 	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
 	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
 	// `waveform` of a recording that was sent, 64 bytes of 0 to 100 in base64, `reply_to_uid`, `edited`
-	// and `deleted`. `attachment` says why the file of a received
-	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
+	// and `deleted`. `attachment` says why the file of a received message is not there:
+	// `downloading`, `too_large`, `gone`, `broken` or, from a phone's history, `not_fetched`.
+	// `history` is `true` for what a phone remembered from before it was paired.
 	Data map[string]string `json:"data"`
 
 	// FailureReason Always `null` for messages of the type `whatsapp`; the status history says why one failed.
@@ -398,8 +399,9 @@ type MessageSummary struct {
 	// Data What is known besides the text, all of it as texts: `latitude` and `longitude` of a
 	// location, `vcard` of contacts, `duration` in seconds and `video` of calls and recordings,
 	// `waveform` of a recording that was sent, 64 bytes of 0 to 100 in base64, `reply_to_uid`, `edited`
-	// and `deleted`. `attachment` says why the file of a received
-	// message is not there: `downloading`, `too_large`, `gone` or `broken`.
+	// and `deleted`. `attachment` says why the file of a received message is not there:
+	// `downloading`, `too_large`, `gone`, `broken` or, from a phone's history, `not_fetched`.
+	// `history` is `true` for what a phone remembered from before it was paired.
 	Data map[string]string `json:"data"`
 
 	// FromMe Sent from the WhatsApp account, by whatever program.

@@ -129,6 +129,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 			return err
 		}
 		_, err = t.exec(ctx, `DELETE FROM amendments WHERE at < $1`, now.Add(-amendmentWindow).UnixMilli())
-		return err
+		if err != nil {
+			return err
+		}
+		return t.pruneHistory(ctx, now)
 	})
 }

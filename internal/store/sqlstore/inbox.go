@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -12,14 +11,8 @@ import (
 
 // Receive implements store.Receiver.
 func (s *Store) Receive(ctx context.Context, in store.Reception) (store.Received, error) {
-	set := 0
-	for _, is := range []bool{in.Message != nil, in.Reaction != nil, in.Edit != nil, in.Delete != nil} {
-		if is {
-			set++
-		}
-	}
-	if set != 1 || in.Chat.Address() == "" {
-		return store.Received{}, failed("receive", fmt.Errorf("a reception has one content and a chat, this one has %d and the chat %q", set, in.Chat.Address().Server()))
+	if err := checkReception(&in); err != nil {
+		return store.Received{}, failed("receive", err)
 	}
 	j := &job{receive: &in}
 	if err := s.settleJob(ctx, "receive", in.AccountID, j); err != nil {
@@ -164,6 +157,9 @@ func (r *reception) recognise(ctx context.Context) error {
 		switch first := in[batchKey{k, j.receive.FromMe}]; {
 		case old != nil:
 			j.received.MessageID, j.received.UID, j.received.Duplicate = old.id, old.uid, true
+			if err := r.again(ctx, j); err != nil {
+				return err
+			}
 		case first != nil:
 			r.twins[j] = first
 		default:
@@ -185,7 +181,7 @@ var (
 // insert stores the new messages with their chats' last messages and counts.
 func (r *reception) insert(ctx context.Context) error {
 	if len(r.messages) == 0 {
-		return nil
+		return r.count(ctx)
 	}
 	t := r.t
 	var own []any
@@ -216,9 +212,16 @@ func (r *reception) insert(ctx context.Context) error {
 					history = append(history, id, string(c.Status), c.At.UnixMilli(), "")
 				}
 				status = changes[len(changes)-1].Status
+				if in.History && m.Status.MayFollow(status) {
+					status = m.Status
+					history = append(history, id, string(status), in.ReceivedAt.UnixMilli(), "")
+				}
 			}
 		}
 		data := m.Data
+		if in.History {
+			data = withData(data, tideline.DataHistory, "true")
+		}
 		if m.Media != nil {
 			data = withData(data, tideline.DataAttachment, string(tideline.AttachmentPending))
 			downloads = append(downloads, id, in.WorkspaceID, in.AccountID, m.Media.Name, m.Media.MIMEType, m.Media.Size,
@@ -233,13 +236,7 @@ func (r *reception) insert(ctx context.Context) error {
 			string(in.Sender.JID), string(in.Sender.LID), in.Sender.Name, m.ReplyTo, text, string(status),
 			in.ReceivedAt.UnixMilli(), at, at)
 		r.latest.note(chatID, id, at)
-		step := r.unread[chatID]
-		if in.FromMe {
-			step = unreadStep{reset: true}
-		} else {
-			step.add++
-		}
-		r.unread[chatID] = step
+		r.step(j)
 	}
 	for j, first := range r.twins {
 		j.received.MessageID, j.received.UID, j.received.Duplicate = first.received.MessageID, first.received.UID, true

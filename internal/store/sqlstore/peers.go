@@ -171,9 +171,13 @@ func (x *peerIndex) make(ctx context.Context, j *job) (*knownChat, error) {
 	c := &knownChat{id: ids[0], workspaceID: in.WorkspaceID, accountID: in.AccountID,
 		jid: in.Chat.Address(), lid: in.Chat.LID, name: name.name, auto: shortened(in.Chat.Name), fresh: true}
 	x.add(c)
+	created := in.ReceivedAt
+	if in.History {
+		created = in.At
+	}
 	_, err = x.t.exec(ctx, `INSERT INTO chats (id, workspace_id, account_id, jid, lid, phone, name, auto_name, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
-		string(in.Chat.Phone()), c.name, c.auto, in.ReceivedAt.UnixMilli())
+		string(in.Chat.Phone()), c.name, c.auto, created.UnixMilli())
 	return c, err
 }
 
@@ -266,6 +270,9 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 		`DELETE FROM downloads WHERE message_id IN (SELECT messages.id FROM messages` + kept + `d.deleted_at IS NOT NULL))`,
 		`UPDATE messages SET text = '', file_id = NULL, data = '', deleted_at = (SELECT d.deleted_at` + twin + `d.deleted_at IS NOT NULL)` + kept +
 			`d.deleted_at IS NOT NULL)`,
+		// What came to one of them live is no history.
+		`UPDATE messages SET data = ` + unmarked + ` WHERE chat_id = $1 AND at IS NOT NULL AND NOT from_me AND data` + markedSQL +
+			` AND EXISTS (SELECT 1` + twin + `NOT d.data` + markedSQL + `)`,
 		`DELETE FROM downloads WHERE message_id IN (` + there + `)`,
 		`DELETE FROM messages WHERE id IN (` + there + `)`,
 		`UPDATE messages SET chat_id = $1 WHERE chat_id = $2 AND at IS NOT NULL`,

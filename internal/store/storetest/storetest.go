@@ -32,6 +32,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
 		"Profiles":    profileTests,
+		"History":     historyTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
@@ -61,6 +62,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("InboxModel", func(t *testing.T) {
 		t.Parallel()
 		testInboxModel(t, create)
+	})
+	t.Run("HistoryModel", func(t *testing.T) {
+		t.Parallel()
+		testHistoryModel(t, create)
 	})
 }
 

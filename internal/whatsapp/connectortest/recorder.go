@@ -23,6 +23,7 @@ type recorder struct {
 	messages []whatsapp.Inbound
 	names    map[string]string
 	news     []whatsapp.News
+	chunks   []whatsapp.HistoryChunk
 	refuse   int // receipts and messages still to be refused
 	refused  int
 }
@@ -91,6 +92,19 @@ func (r *recorder) News(_ context.Context, _ string, n whatsapp.News) (err error
 			return
 		}
 		r.news = append(r.news, n)
+	})
+	return err
+}
+
+func (r *recorder) History(_ context.Context, _ string, c whatsapp.HistoryChunk) (err error) {
+	r.note(func() {
+		if r.refuse > 0 {
+			r.refuse--
+			r.refused++
+			err = errStorage
+			return
+		}
+		r.chunks = append(r.chunks, c)
 	})
 	return err
 }

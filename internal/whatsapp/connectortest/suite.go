@@ -16,7 +16,8 @@ import (
 //
 // So that the suite is quick, a connector should reconnect within a second,
 // also after being replaced, wait for an acknowledgement for AckWait, and notice
-// a connection that does not answer within ten seconds.
+// a connection that does not answer within ten seconds. It looks back at least a
+// day for history.
 type Open func(t testing.TB, network *wasim.Server) whatsapp.Connector
 
 // AckWait is how long connectors under test wait for an acknowledgement.
@@ -25,7 +26,7 @@ const AckWait = 3 * time.Second
 // Run exercises a connector. newStorage gives an Open with empty storage; it is
 // called once per test, from parallel tests.
 func Run(t *testing.T, newStorage func(t testing.TB) Open) {
-	for _, group := range [][]scenario{pairing, sending, attachments, receipts, inbound, kinds, groups, connection, ending} {
+	for _, group := range [][]scenario{pairing, sending, attachments, receipts, inbound, kinds, groups, connection, ending, history} {
 		for _, sc := range group {
 			t.Run(sc.name, func(t *testing.T) {
 				t.Parallel()

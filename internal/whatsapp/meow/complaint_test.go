@@ -180,9 +180,10 @@ type states struct{ active chan struct{} }
 func (*states) Receipts(context.Context, string, []string, tideline.Status, time.Time) error {
 	return nil
 }
-func (*states) Message(context.Context, string, whatsapp.Inbound) error { return nil }
-func (*states) Name(context.Context, string, string)                    {}
-func (*states) News(context.Context, string, whatsapp.News) error       { return nil }
+func (*states) Message(context.Context, string, whatsapp.Inbound) error      { return nil }
+func (*states) Name(context.Context, string, string)                         {}
+func (*states) News(context.Context, string, whatsapp.News) error            { return nil }
+func (*states) History(context.Context, string, whatsapp.HistoryChunk) error { return nil }
 func (s *states) State(_ context.Context, e whatsapp.StateEvent) {
 	if e.State == tideline.AccountActive {
 		select {

@@ -27,6 +27,7 @@ func quick(net *wasim.Server) meow.Options {
 		ReplacedRetry:  50 * time.Millisecond,
 		RedeliverAfter: 100 * time.Millisecond,
 		LogoutWait:     2 * time.Second,
+		History:        24 * time.Hour,
 	}
 	if os.Getenv("MEOW_TEST_LOG") != "" {
 		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -174,6 +174,11 @@ func (nobody) News(context.Context, string, whatsapp.News) error {
 	return errors.New("nobody takes news")
 }
 
+// History refuses it for the same reason.
+func (nobody) History(context.Context, string, whatsapp.HistoryChunk) error {
+	return errors.New("nobody takes history")
+}
+
 // spawn runs fn in a goroutine that Close waits for; false when it is too late.
 func (c *Connector) spawn(fn func()) bool {
 	c.mu.Lock()
@@ -260,7 +265,10 @@ func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {
 	cli.EnableDecryptedEventBuffer = true
 	// The answer to a phone that could not decrypt outlives a restart.
 	cli.UseRetryMessageStore = true
-	// History is not fetched; each blob would be downloaded, unpacked and held.
+	// History is announced to the handler and read when that asks for it, see
+	// history.go; by itself the library would hold each chunk in memory, keep a
+	// goroutine for a minute and lose what it has not got to when the process ends.
 	cli.ManualHistorySyncDownload = true
+	cli.DisableManualHistorySyncReceipt = true
 	return cli
 }

@@ -100,6 +100,7 @@ func (s *session) connected() {
 	s.stopTimer()
 	s.mu.Unlock()
 	s.report(tideline.AccountActive, "")
+	s.c.spawn(s.unheard)
 }
 
 // dropped is told when the connection is gone. Of an account that is not

@@ -18,6 +18,9 @@ import (
 // bufferedDecrypt), so a message can be passed on again although it can be
 // decrypted only once.
 func (s *session) message(e *events.Message) bool {
+	if n := announcement(e.Message); n != nil && e.Info.IsFromMe {
+		return s.history(e.Info.ID, n)
+	}
 	if !conversation(&e.Info) {
 		return true
 	}

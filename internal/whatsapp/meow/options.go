@@ -53,6 +53,10 @@ type Options struct {
 	LogoutWait time.Duration
 	// MaxDials is how many connections are opened at the same time.
 	MaxDials int
+
+	// History is how far back the history of a phone that is paired is taken in;
+	// nothing of it is when zero. How much there is decides the phone.
+	History time.Duration
 }
 
 // KeepAlive is the interval of pings, drawn anew from [Min, Max) each time, and
