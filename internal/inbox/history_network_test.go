@@ -64,8 +64,8 @@ func remember(t *testing.T, l *live, mode wasim.HistoryMode) *past {
 	return p
 }
 
-// chats lists the chats, the latest first.
-func (l *live) chats() []store.ChatView {
+// allChats lists the chats, the latest first.
+func (l *live) allChats() []store.ChatView {
 	l.t.Helper()
 	views, _, err := l.store.ListChats(l.ctx(), l.ws.ID, store.ChatFilter{}, store.Page{Limit: 100})
 	l.must(err)
@@ -143,7 +143,7 @@ func TestAPhoneBringsItsHistory(t *testing.T) {
 			var p *past
 			l := newLiveAfter(t, func(l *live) { p = remember(t, l, mode) })
 			l.read(2)
-			chats := l.chats()
+			chats := l.allChats()
 			var got []any
 			for _, c := range chats {
 				got = append(got, []any{c.Chat.Name, c.Chat.Phone, c.Chat.Unread, c.Chat.Closed, c.Chat.CreatedAt})
@@ -186,8 +186,8 @@ func TestAPhoneBringsItsHistory(t *testing.T) {
 				last := all[len(all)-1]
 				return last.ID == id && !last.Past
 			})
-			if c := l.chats()[0].Chat; len(l.chats()) != 2 || c.Unread != 2 {
-				t.Errorf("%d chats, the first one is %+v", len(l.chats()), c)
+			if c := l.allChats()[0].Chat; len(l.allChats()) != 2 || c.Unread != 2 {
+				t.Errorf("%d chats, the first one is %+v", len(l.allChats()), c)
 			}
 		})
 	}
@@ -200,8 +200,8 @@ func TestPairingAgainDoublesNothing(t *testing.T) {
 	l := newLiveAfter(t, func(l *live) { remember(t, l, wasim.HistoryExternal) })
 	l.read(2)
 	id := l.sends(customer, shop, said("and now?"))
-	l.until("new message", func() bool { return l.chats()[0].Chat.Unread == 2 })
-	before, messages := l.chats(), l.show(l.chats()[0].Chat.ID)
+	l.until("new message", func() bool { return l.allChats()[0].Chat.Unread == 2 })
+	before, messages := l.allChats(), l.show(l.allChats()[0].Chat.ID)
 	l.stop()
 	l.openStore()
 	old := l.acc.DeviceJID
@@ -212,7 +212,7 @@ func TestPairingAgainDoublesNothing(t *testing.T) {
 		t.Fatal("it was not paired again; the test shows nothing")
 	}
 	l.read(4)
-	after := l.chats()
+	after := l.allChats()
 	for i := range after { // the account has another device
 		after[i].Account, before[i].Account = tideline.Account{}, tideline.Account{}
 	}
@@ -258,7 +258,7 @@ func TestAHistoryIsReadToItsEndOverRestarts(t *testing.T) {
 		t.Errorf("it was stopped %d times; the test shows nothing", stops)
 	}
 	l.read(2 + (messages-20+499)/500)
-	chats := l.chats()
+	chats := l.allChats()
 	if len(chats) != 1 {
 		t.Fatalf("%d chats", len(chats))
 	}

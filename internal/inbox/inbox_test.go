@@ -69,6 +69,10 @@ func (w *world) Wake() {
 	w.woken++
 }
 
+func (w *world) Account(context.Context, int64, int64) (tideline.Account, error) {
+	return tideline.Account{DeviceJID: "dev"}, nil
+}
+
 func (w *world) DueDownloads(_ context.Context, now time.Time, limit int) (list []store.Download, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
