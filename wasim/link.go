@@ -67,7 +67,7 @@ func (c *conn) beginLinking() bool {
 	reg := c.peer.Payload.GetDevicePairingData()
 	id, ok := stanza.ParseKeyID(reg.GetESkeyID())
 	if !ok || len(reg.GetERegid()) != 4 || len(reg.GetEIdent()) != 32 || len(reg.GetESkeyVal()) != 32 || len(reg.GetESkeySig()) != 64 {
-		c.refuseLogin(400)
+		c.refuseLogin(400, 0)
 		return false
 	}
 	l := &linking{

@@ -283,6 +283,8 @@ func (p *Phone) Options() PhoneOptions { return *p.view.Load() }
 
 func (p *Phone) unregistered() bool { return p.view.Load().Unregistered }
 
+func (p *Phone) hidesNumber() bool { return p.view.Load().HideNumber }
+
 // Companions lists the clients linked to the phone, by device number.
 func (p *Phone) Companions() []Companion {
 	var out []Companion
