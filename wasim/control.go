@@ -37,6 +37,7 @@ const (
 //	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
 //	GET    /sandbox/phones/{number}/receipts  {"receipts":[{"message_id","from","type","timestamp"}]}: what companions
 //	                                          said about the phone's own messages, oldest first
+//	POST   /sandbox/phones/{number}/read      {"id":"…"}: the owner reads a message that the phone left unread
 //	GET    /sandbox/phones/{number}/activities  what clients do towards the phone: typing, presence, rejected calls
 //	POST   /sandbox/phones/{number}/typing    {"to":"+14840000100","state":"composing"} or recording, paused
 //	POST   /sandbox/phones/{number}/presence  {"online":true}

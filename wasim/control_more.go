@@ -14,6 +14,7 @@ func (c control) moreRoutes() map[string]func(*http.Request) (any, error) {
 		"POST /sandbox/phones/{number}/presence":  c.presence,
 		"POST /sandbox/phones/{number}/calls":     c.call,
 		"POST /sandbox/phones/{number}/contacts":  c.saveContact,
+		"POST /sandbox/phones/{number}/read":      c.read,
 		"GET /sandbox/phones/{number}/labels":     c.listLabels,
 		"POST /sandbox/phones/{number}/labels":    c.label,
 		"POST /sandbox/phones/{number}/block":     c.block,

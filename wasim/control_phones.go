@@ -101,6 +101,14 @@ func setNot(field, value *bool) {
 	}
 }
 
+// read has a phone's owner read a message.
+func (c control) read(r *http.Request) (any, error) {
+	type body struct {
+		ID string `json:"id"`
+	}
+	return act(c, r, func(p *Phone, b body) (any, error) { return nil, p.Read(r.Context(), b.ID) })
+}
+
 func (c control) listLabels(r *http.Request) (any, error) {
 	p, err := c.phone(r)
 	if err != nil {

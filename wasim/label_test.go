@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.mau.fi/whatsmeow/appstate"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tidelinehq/tideline/wasim"
@@ -73,7 +74,7 @@ func TestLabelsGoBothWays(t *testing.T) {
 	}
 }
 
-func TestControlSetsLabelsClockAndAddresses(t *testing.T) {
+func TestControlSetsLabelsClockReceiptsAndAddresses(t *testing.T) {
 	t.Parallel()
 	srv := network(t, wasim.Options{})
 	h := wasim.Control(srv)
@@ -111,6 +112,16 @@ func TestControlSetsLabelsClockAndAddresses(t *testing.T) {
 		if code, out := call(t, h, "POST", "/sandbox/clock", wrong); code != 400 {
 			t.Errorf("%s: %d %v", wrong, code, out)
 		}
+	}
+
+	do("POST", "/phones", `{"number":"`+bruno+`","delivers":false}`)
+	unread := c.sendText(bruno, "read me some day").ID
+	await(t, phone(t, srv, bruno), hasText("read me some day"))
+	do("POST", "/phones/"+bruno+"/read", `{"id":"`+unread+`"}`)
+	c.receipt(0, unread, types.ReceiptTypeDelivered)
+	c.receipt(0, unread, types.ReceiptTypeRead)
+	if code, out := call(t, h, "POST", "/sandbox/phones/"+bruno+"/read", `{"id":"never sent"}`); code != 400 {
+		t.Errorf("%d %v", code, out)
 	}
 
 	if v := do("POST", "/phones", `{"number":"`+ana+`","hide_number":true}`); v["hide_number"] != true || v["name"] != "Ana" {
