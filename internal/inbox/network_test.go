@@ -43,11 +43,16 @@ type live struct {
 	ws    tideline.Workspace
 	owner tideline.Member
 	stop  func()
+
+	// storage, when set, stands between the inbox and the store from the next start on.
+	storage func(inbox.Storage) inbox.Storage
 }
 
-func newLive(t *testing.T) *live {
+func newLive(t *testing.T) *live { return newLiveOn(t, wasim.Options{}) }
+
+func newLiveOn(t *testing.T, opts wasim.Options) *live {
 	t.Helper()
-	net, err := wasim.Start(t.Context(), wasim.Options{})
+	net, err := wasim.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +110,11 @@ func (l *live) start() {
 	})
 	l.must(err)
 	l.con = con
-	in := inbox.New(inbox.Deps{Store: l.store, Connector: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
+	storage := inbox.Storage(l.store)
+	if l.storage != nil {
+		storage = l.storage(storage)
+	}
+	in := inbox.New(inbox.Deps{Store: storage, Connector: con, Files: l.files, Logger: log}, inbox.Config{RetryFirst: 20 * time.Millisecond})
 	accounts := account.New(account.Deps{Store: l.store, Connector: con, Inbox: in, Logger: log}, account.Config{Refresh: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	done := make(chan error, 2)
@@ -286,12 +295,18 @@ func TestAnUndecryptableMessageAppearsWhenItComesAgain(t *testing.T) {
 // forgetSessions deletes the account's encryption sessions with other phones.
 func forgetSessions(t *testing.T, dir string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "whatsapp.db"))
+	onDatabase(t, filepath.Join(dir, "whatsapp.db"), "DELETE FROM whatsmeow_sessions")
+}
+
+// onDatabase runs a statement on an SQLite file from outside.
+func onDatabase(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "DELETE FROM whatsmeow_sessions"); err != nil {
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
 }
