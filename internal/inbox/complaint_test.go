@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -282,5 +283,74 @@ func TestComplaint20NothingIsLostWhileADatabaseIsLockedOrBroken(t *testing.T) {
 	})
 	if _, err := l.phone(customer).Await(l.ctx(), func(r wasim.Received) bool { return r.ID == answer }); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestComplaint26MemoryStaysFlat is not parallel: it counts what the whole process
+// holds. Objects and not bytes, because a leak is many small things that nobody
+// lets go of, and a busy machine doesn't change their number.
+func TestComplaint26MemoryStaysFlat(t *testing.T) {
+	l := newLiveOn(t, wasim.Options{MaxMessages: 20})
+	const perRound = 30
+	ctx := t.Context() // and not l.ctx, which keeps something of each call until the test ends
+	says := func(from, to string) string {
+		id, err := l.phone(from).Send(ctx, to, "hello")
+		l.must(err)
+		return id
+	}
+	round := func() {
+		t.Helper()
+		var last string
+		for range perRound / 3 {
+			last = says(customer, shop)
+			says(shop, customer)
+			answer := whatsapp.Outgoing{DeviceJID: l.acc.DeviceJID, MessageID: l.con.NewMessageID(), To: tideline.Phone(customer).JID(), Text: "hi"}
+			if _, err := l.con.Send(ctx, answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.until("last message", func() bool {
+			chats, _, err := l.store.ListChats(ctx, l.ws.ID, store.ChatFilter{}, store.Page{Limit: 1})
+			l.must(err)
+			if len(chats) == 0 {
+				return false
+			}
+			newest, _, err := l.store.ChatMessages(ctx, l.ws.ID, chats[0].Chat.ID, store.MessageFilter{}, store.Page{Limit: 10})
+			l.must(err)
+			return slices.ContainsFunc(newest, func(v store.MessageView) bool { return v.Message.WhatsAppID == last })
+		})
+		logins := l.net.Stats().Logins
+		l.fault(wasim.Fault{Kind: wasim.FaultCut})
+		l.until("reconnect", func() bool {
+			acc, err := l.store.Account(ctx, l.ws.ID, l.acc.ID)
+			l.must(err)
+			return l.net.Stats().Logins > logins && acc.State == tideline.AccountActive
+		})
+	}
+	for range 6 { // until what keeps the last few hundred of something is full
+		round()
+	}
+	measure := func() (objects uint64, goroutines int) {
+		runtime.GC()
+		runtime.GC() // what finalizers and pools let go of
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapObjects, runtime.NumGoroutine()
+	}
+	objects, goroutines := measure()
+	const rounds = 8
+	for range rounds {
+		round()
+	}
+	after, left := measure()
+	perMessage := (float64(after) - float64(objects)) / (rounds * perRound)
+	t.Logf("%d objects and %d goroutines, after %d messages more %d and %d: %.2f objects a message", objects, goroutines, rounds*perRound, after, left, perMessage)
+	// The emulated phones remember their last thousand ids and receipts, which are
+	// not full by now and take about four.
+	if perMessage > 6 {
+		t.Errorf("each message leaves %.1f objects behind", perMessage)
+	}
+	if left > goroutines+3 {
+		t.Errorf("%d goroutines became %d", goroutines, left)
 	}
 }

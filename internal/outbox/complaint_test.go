@@ -197,3 +197,23 @@ func TestComplaint37EveryMessageEndsOnceWhateverHappensToTheConnection(t *testin
 		t.Errorf("the ledger doesn't add up: %v, %v", left, err)
 	}
 }
+
+func TestComplaint18ASendToANumberReachesAContactKnownByHiddenID(t *testing.T) {
+	t.Parallel()
+	l := newLive(t, outbox.Config{})
+	// WhatsApp takes what is addressed to the number, and drops it.
+	l.fault(wasim.Fault{Kind: wasim.FaultIgnoreNumber, Number: customer})
+	uid := l.accept(customer, "for the number", nil) // to one whose hidden id nobody knows yet
+	l.history(uid, tideline.StatusSent, tideline.StatusDelivered, tideline.StatusRead)
+	if got := l.shown(customer, uid); got.Attempts != 1 {
+		t.Errorf("sent %d times", got.Attempts)
+	}
+	l.stop()
+	l.start()
+	uid = l.accept(customer, "known by now", nil)
+	l.history(uid, tideline.StatusSent, tideline.StatusDelivered, tideline.StatusRead)
+	l.shown(customer, uid)
+	if len(l.net.Faults()) != 1 {
+		t.Error("the fault is gone")
+	}
+}
