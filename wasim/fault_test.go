@@ -2,6 +2,8 @@ package wasim_test
 
 import (
 	"encoding/json"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -293,6 +295,19 @@ func TestEveryFaultCanBeSetOverTheControlAPI(t *testing.T) {
 	} {
 		if code, out := call(t, h, "POST", "/sandbox/faults", wrong); code != 400 {
 			t.Errorf("%s: %d %v", wrong, code, out)
+		}
+	}
+}
+
+func TestTheGuideNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range wasim.FaultKinds() {
+		if !regexp.MustCompile(`\b` + string(kind) + `\b`).Match(guide) {
+			t.Errorf("the package's documentation doesn't name %s", kind)
 		}
 	}
 }
