@@ -94,6 +94,7 @@
 //	  repeat_message                   a client gets it twice
 //	keys
 //	  lose_sessions    now: the phone forgets its sessions, as one restored from a backup
+//	  new_phone        now: the owner moves to a new phone, with other keys
 //	  lose_keys        now: the server has no one-time keys left for the phone's clients
 //	connection
 //	  cut, restart     now: it breaks; the server says that it restarts

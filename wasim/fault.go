@@ -65,6 +65,9 @@ const (
 	// FaultLoseSessions makes Number's phone forget its encryption sessions, now, as a phone that is restored
 	// from a backup does: it can't read what companions send on under the old ones, and asks for a retry.
 	FaultLoseSessions FaultKind = "lose_sessions"
+	// FaultNewPhone moves Number's owner to a new phone, now: it has other keys and no sessions, its companions
+	// are unlinked, and clients that know it are told that its identity changed.
+	FaultNewPhone FaultKind = "new_phone"
 	// FaultLoseKeys makes the server run out of one-time keys of Number's companions, now. New sessions do
 	// without, and the companions are told to upload more.
 	FaultLoseKeys FaultKind = "lose_keys"
@@ -87,7 +90,7 @@ func FaultKinds() []FaultKind {
 		FaultCutBeforeAck, FaultFailDecrypt, FaultCut, FaultRestart, FaultKick, FaultLogout,
 		FaultRefuseConnection, FaultRefuseLogin, FaultDropPing, FaultRefuseUpload, FaultRefuseDownload,
 		FaultStreamError, FaultHalfOpen, FaultLoseSessions, FaultLoseKeys, FaultIgnoreNumber, FaultRepeatMessage,
-		FaultDelayUp, FaultDelayDown,
+		FaultDelayUp, FaultDelayDown, FaultNewPhone,
 	}
 }
 
@@ -167,7 +170,7 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 // immediate reports whether the fault acts once, when it is set.
 func (f Fault) immediate() bool {
 	switch f.Kind {
-	case FaultCut, FaultRestart, FaultKick, FaultLogout, FaultStreamError, FaultHalfOpen, FaultLoseSessions, FaultLoseKeys:
+	case FaultCut, FaultRestart, FaultKick, FaultLogout, FaultStreamError, FaultHalfOpen, FaultLoseSessions, FaultLoseKeys, FaultNewPhone:
 		return true
 	}
 	return false

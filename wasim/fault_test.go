@@ -79,8 +79,7 @@ func TestAHalfOpenConnectionSwallowsWhatIsSent(t *testing.T) {
 
 func TestAPhoneThatLostItsSessionsReadsEverythingOnce(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	srv := network(t, wasim.Options{Dir: dir})
+	srv := network(t, wasim.Options{Dir: t.TempDir()})
 	c := paired(t, srv, business)
 	c.sendText(ana, "before")
 	if _, err := phone(t, srv, ana).Send(timeout(t), business, "answered"); err != nil { // so that no message carries keys any more
@@ -105,6 +104,38 @@ func TestAPhoneThatLostItsSessionsReadsEverythingOnce(t *testing.T) {
 	c.sendText(ana, "last")
 	await(t, phone(t, srv, ana), hasText("last"))
 	await(t, phone(t, srv, business), hasText("last"))
+}
+
+func TestAContactMovesToANewPhone(t *testing.T) {
+	t.Parallel()
+	srv := network(t, wasim.Options{})
+	c, theirs := paired(t, srv, business), paired(t, srv, ana)
+	c.sendText(ana, "before")
+	theirs.text(0, "before")
+	for _, from := range []string{ana, bruno} {
+		if _, err := phone(t, srv, from).Send(timeout(t), business, "hello from "+from); err != nil {
+			t.Fatal(err)
+		}
+		c.text(0, "hello from "+from)
+	}
+	mark := c.mark()
+	fault(t, srv, wasim.Fault{Kind: wasim.FaultNewPhone, Number: ana})
+	if e := event[*events.IdentityChange](c, mark, nil); e.JID != phone(t, srv, ana).LID() && e.JID != jid(ana) || e.Implicit {
+		t.Errorf("%+v", e)
+	}
+	event[*events.LoggedOut](theirs, 0, nil)
+	sent := c.sendText(ana, "to the new phone")
+	if r := await(t, phone(t, srv, ana), hasText("to the new phone")); r.ID != sent.ID || r.Attempts != 1 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := phone(t, srv, ana).Send(timeout(t), business, "from the new phone"); err != nil {
+		t.Fatal(err)
+	}
+	c.text(0, "from the new phone")
+	// New clients are linked under the new keys.
+	again := paired(t, srv, ana)
+	again.sendText(business, "and a new client")
+	c.text(0, "and a new client")
 }
 
 func TestClientsUploadKeysWhenTheyRunOut(t *testing.T) {

@@ -27,6 +27,9 @@ func (s *Server) strike(f Fault) error {
 		case FaultLoseKeys:
 			errs = append(errs, p.loseKeys(s.ctx))
 			continue
+		case FaultNewPhone:
+			errs = append(errs, p.replace(s.ctx))
+			continue
 		}
 		for _, d := range s.companions(p) {
 			if f.Kind == FaultLogout {
@@ -62,21 +65,66 @@ func (c *conn) strike(f Fault) {
 func (p *Phone) loseSessions(ctx context.Context) error {
 	var e effects
 	err := p.update(ctx, &e, func() error {
-		for addr := range p.signal.sessions {
-			e.batch.Delete(bucketSession, p.digits+"/"+addr)
-		}
-		for name := range p.signal.senderKeys {
-			e.batch.Delete(bucketSenderKey, p.digits+"/"+name)
-		}
-		clear(p.signal.sessions)
-		clear(p.signal.senderKeys)
-		clear(p.keySent)
+		p.loseSessionsLocked(&e)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("wasim: sessions not forgotten: %w", err)
 	}
 	return nil
+}
+
+func (p *Phone) loseSessionsLocked(e *effects) {
+	for addr := range p.signal.sessions {
+		e.batch.Delete(bucketSession, p.digits+"/"+addr)
+	}
+	for name := range p.signal.senderKeys {
+		e.batch.Delete(bucketSenderKey, p.digits+"/"+name)
+	}
+	clear(p.signal.sessions)
+	clear(p.signal.senderKeys)
+	clear(p.keySent)
+}
+
+// replace moves the phone's owner to a new phone. Its log stays, as from a backup.
+func (p *Phone) replace(ctx context.Context) error {
+	var errs []error
+	for _, d := range p.srv.companions(p) {
+		errs = append(errs, p.Unlink(ctx, d.rec.Device))
+	}
+	var e effects
+	errs = append(errs, p.update(ctx, &e, func() error {
+		p.loseSessionsLocked(&e)
+		for id := range p.signal.oneTime {
+			e.batch.Delete(bucketPhoneKey, oneTimeKey(p.digits, id))
+		}
+		clear(p.signal.oneTime)
+		p.drawKeys()
+		p.tellIdentity(&e)
+		return p.save(&e.batch)
+	}))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("wasim: phone not replaced: %w", err)
+	}
+	return nil
+}
+
+// tellIdentity tells clients that know the phone's devices that its identity changed (whatsmeow notification.go,
+// handleEncryptNotification).
+func (p *Phone) tellIdentity(e *effects) {
+	p.watchMu.Lock()
+	defer p.watchMu.Unlock()
+	for w := range p.watchers {
+		if p.srv.companion(w.dev.phone.digits, w.dev.rec.Device) != w.dev {
+			continue // it is unlinked by now
+		}
+		id := newID()
+		e.queue(w.dev, 0, "notification", id, "encrypt", stanza.Node{
+			Tag:     "notification",
+			Attrs:   stanza.Attrs{"type": "encrypt", "from": w.addr, "id": id, "t": p.srv.now().Unix()},
+			Content: []stanza.Node{{Tag: "identity"}},
+		})
+	}
 }
 
 // loseKeys makes the server run out of the one-time keys of the phone's companions.
