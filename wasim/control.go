@@ -82,8 +82,10 @@ func Control(srv *Server) http.Handler {
 	} {
 		mux.Handle(pattern, answer(handler))
 	}
-	for pattern, handler := range c.moreRoutes() {
-		mux.Handle(pattern, answer(handler))
+	for _, routes := range []map[string]func(*http.Request) (any, error){c.moreRoutes(), c.phoneRoutes()} {
+		for pattern, handler := range routes {
+			mux.Handle(pattern, answer(handler))
+		}
 	}
 	mux.Handle("/sandbox/", answer(func(r *http.Request) (any, error) {
 		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no %s %s here; see the documentation of wasim.Control", r.Method, r.URL.Path)}

@@ -14,17 +14,12 @@ func (c control) moreRoutes() map[string]func(*http.Request) (any, error) {
 		"POST /sandbox/phones/{number}/presence":  c.presence,
 		"POST /sandbox/phones/{number}/calls":     c.call,
 		"POST /sandbox/phones/{number}/contacts":  c.saveContact,
-		"POST /sandbox/phones/{number}/read":      c.read,
-		"GET /sandbox/phones/{number}/labels":     c.listLabels,
-		"POST /sandbox/phones/{number}/labels":    c.label,
 		"POST /sandbox/phones/{number}/block":     c.block,
 		"POST /sandbox/phones/{number}/picture":   c.setPicture,
 		"POST /sandbox/phones/{number}/unlink":    c.unlink,
 		"POST /sandbox/phones/{number}/groups":    c.createGroup,
 		"PATCH /sandbox/phones/{number}/groups":   c.changeGroup,
 		"GET /sandbox/groups":                     c.listGroups,
-		"GET /sandbox/clock":                      c.clock,
-		"POST /sandbox/clock":                     c.advanceClock,
 	}
 }
 

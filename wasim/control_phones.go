@@ -7,6 +7,16 @@ import (
 
 // The parts of the control API about phones as such: what they are, and what labels and clock they have.
 
+func (c control) phoneRoutes() map[string]func(*http.Request) (any, error) {
+	return map[string]func(*http.Request) (any, error){
+		"POST /sandbox/phones/{number}/read":   c.read,
+		"GET /sandbox/phones/{number}/labels":  c.listLabels,
+		"POST /sandbox/phones/{number}/labels": c.label,
+		"GET /sandbox/clock":                   c.clock,
+		"POST /sandbox/clock":                  c.advanceClock,
+	}
+}
+
 type phoneView struct {
 	Number     string          `json:"number"`
 	Name       string          `json:"name"`

@@ -69,6 +69,7 @@ func TestComplaint12TheFirstMessageAfterAMonthOfSilenceArrives(t *testing.T) {
 	l.stored(first, anything)
 	for name, lose := range map[string]func(){
 		"the customer's phone was restored from a backup": func() { l.fault(wasim.Fault{Kind: wasim.FaultLoseSessions, Number: customer}) },
+		"the customer has a new phone":                    func() { l.fault(wasim.Fault{Kind: wasim.FaultNewPhone, Number: customer}) },
 		"the server's database was": func() {
 			l.stop()
 			forgetSessions(t, l.dir)
@@ -98,6 +99,16 @@ func TestComplaint12TheFirstMessageAfterAMonthOfSilenceArrives(t *testing.T) {
 			t.Errorf("%s: stored %+v", name, v.Message)
 		}
 		l.once(first, id)
+		l.pair() // is active again
+		answer := l.con.NewMessageID()
+		if _, err := l.con.Send(l.ctx(), whatsapp.Outgoing{
+			DeviceJID: l.acc.DeviceJID, MessageID: answer, To: tideline.Phone(customer).JID(), Text: "welcome back",
+		}); err != nil {
+			t.Fatalf("%s: answer: %v", name, err)
+		}
+		if _, err := l.phone(customer).Await(l.ctx(), func(r wasim.Received) bool { return r.ID == answer }); err != nil {
+			t.Errorf("%s: answer: %v", name, err)
+		}
 	}
 }
 
