@@ -32,7 +32,11 @@ func (p *Phone) HangUp(ctx context.Context, to, call, reason string) error {
 }
 
 func (p *Phone) callAttrs(id string) stanza.Attrs {
-	return stanza.Attrs{"call-id": id, "call-creator": p.LID(), "caller_pn": p.JID()}
+	attrs := stanza.Attrs{"call-id": id, "call-creator": p.LID()}
+	if !p.hidesNumber() {
+		attrs["caller_pn"] = p.JID()
+	}
+	return attrs
 }
 
 // signalCall queues a step of a call for the callee's companions (whatsmeow call.go, handleCallEvent).

@@ -253,6 +253,8 @@ func (c *testClient) sendText(number, text string) whatsmeow.SendResponse {
 	return resp
 }
 
+func said(text string) *waE2E.Message { return &waE2E.Message{Conversation: &text} }
+
 func hasText(text string) func(wasim.Received) bool {
 	return func(r wasim.Received) bool { return r.Text == text }
 }

@@ -44,6 +44,8 @@ type conn struct {
 	held      []delivery // deliveries that came during the replay
 
 	available atomic.Bool // the client has said that somebody looks at it
+	silent    atomic.Bool // half open: what is sent either way is swallowed
+	up, down  lag         // what faults make stanzas wait for, from and to the client
 
 	unacked   atomic.Int64  // stanzas of the last batch that the client hasn't acknowledged
 	nextBatch chan struct{} // one element when the next batch may follow
@@ -104,13 +106,18 @@ func (c *conn) run() {
 			c.srv.log.Warn("connection broken", "error", err)
 			return
 		}
+		if c.silent.Load() {
+			continue
+		}
 		node, err := stanza.Decode(plain)
 		if err != nil {
 			c.srv.recordUnhandled(c.device(), err.Error(), &stanza.Node{Tag: "undecodable"})
 			continue
 		}
-		c.srv.traced(FromClient, c.device(), node)
-		c.handle(node)
+		c.late(&c.up, FaultDelayUp, func() {
+			c.srv.traced(FromClient, c.device(), node)
+			c.handle(node)
+		})
 	}
 }
 
@@ -205,24 +212,28 @@ func (c *conn) write(n stanza.Node) {
 }
 
 func (c *conn) writeLocked(n stanza.Node) {
-	if c.ended {
+	if c.ended || c.silent.Load() {
 		return
 	}
 	data, err := stanza.Encode(n)
 	if err == nil {
 		data, err = c.send.Frame(make([]byte, 0, len(data)+32), data)
 	}
-	if err == nil {
-		c.srv.traced(ToClient, c.device(), &n)
-		err = c.writeRaw(data)
-	}
 	if err != nil {
-		if c.ctx.Err() == nil {
-			c.srv.log.Debug("write failed", "error", err)
-		}
+		c.srv.log.Error("stanza not encoded", "error", err)
 		c.ended = true
 		c.cut()
+		return
 	}
+	c.srv.traced(ToClient, c.device(), &n)
+	c.late(&c.down, FaultDelayDown, func() {
+		if err := c.writeRaw(data); err != nil {
+			if c.ctx.Err() == nil {
+				c.srv.log.Debug("write failed", "error", err)
+			}
+			c.cut()
+		}
+	})
 }
 
 func (c *conn) writeRaw(data []byte) error {
@@ -237,7 +248,7 @@ func (c *conn) end(n stanza.Node) {
 	c.writeLocked(n)
 	c.ended = true
 	c.wmu.Unlock()
-	c.srv.tasks.after(closeGrace, c.cut)
+	c.srv.tasks.after(closeGrace+c.down.left(), c.cut)
 }
 
 // endStream ends the connection with a stream error.

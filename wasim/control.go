@@ -24,7 +24,9 @@ const (
 // /sandbox/. It has no authentication: mount it on loopback only.
 //
 //	GET    /sandbox/phones                    {"phones":[{"number","name","auto_reply","registered","companions":[…]}]}
-//	POST   /sandbox/phones                    {"number":"+14840000001","name":"Ana","auto_reply":"hi","registered":true}
+//	POST   /sandbox/phones                    {"number":"+14840000001","name":"Ana","auto_reply":"hi","registered":true};
+//	                                          also "delivers", "reads", "hide_number", "address_by_number", "history".
+//	                                          What is left out stays as it is on a phone that exists
 //	GET    /sandbox/phones/{number}/messages  {"messages":[{"id","from","text","media","timestamp",…}]}, newest last;
 //	                                          ?after=SEQ and ?limit=N page through the log, else the newest come
 //	POST   /sandbox/phones/{number}/messages  {"to":"+14840000100","text":"hello"} → {"id":"…"}; to may be a group's JID;
@@ -35,12 +37,16 @@ const (
 //	POST   /sandbox/phones/{number}/code      {"code":"ABCD-EFGH"}
 //	GET    /sandbox/phones/{number}/receipts  {"receipts":[{"message_id","from","type","timestamp"}]}: what companions
 //	                                          said about the phone's own messages, oldest first
+//	POST   /sandbox/phones/{number}/read      {"id":"…"}: the owner reads a message that the phone left unread
 //	GET    /sandbox/phones/{number}/activities  what clients do towards the phone: typing, presence, rejected calls
 //	POST   /sandbox/phones/{number}/typing    {"to":"+14840000100","state":"composing"} or recording, paused
 //	POST   /sandbox/phones/{number}/presence  {"online":true}
 //	POST   /sandbox/phones/{number}/calls     {"to":"+14840000100","video":false} → {"id":"…"}, and
 //	                                          {"to":"…","end":"ID","reason":"timeout"} to end it
 //	POST   /sandbox/phones/{number}/contacts  {"number":"+14840000002","first_name":"Ben","full_name":"Ben Okafor"}
+//	GET    /sandbox/phones/{number}/labels    {"labels":[{"id","name","color","chats":[…]}]}
+//	POST   /sandbox/phones/{number}/labels    {"id":"1","name":"New customer","color":3} makes or renames a label,
+//	                                          {"id":"1","chat":"+14840000001","on":true} puts it on a chat or takes it off
 //	POST   /sandbox/phones/{number}/block     {"number":"+14840000002","block":true}
 //	POST   /sandbox/phones/{number}/picture   {"data":"base64"}; {} removes it
 //	POST   /sandbox/phones/{number}/unlink    {"device":1}
@@ -48,13 +54,15 @@ const (
 //	PATCH  /sandbox/phones/{number}/groups    {"group":"…@g.us","add":[…]} and the other fields of [GroupChange]
 //	GET    /sandbox/groups                    {"groups":[…]}
 //	GET    /sandbox/network                   a [Network]: how clients connect
+//	GET    /sandbox/clock                     {"now":"…"}: the network's time
+//	POST   /sandbox/clock                     {"advance":"720h"} sets it forward
 //	GET    /sandbox/faults                    {"faults":[…]}
 //	POST   /sandbox/faults                    a [Fault] → {"fault":{…}}
 //	DELETE /sandbox/faults                    clears all, or those named by ?id=
 //	GET    /sandbox/unhandled                 {"unhandled":[…]}
 //
-// Requests that a web page of another origin makes are refused. The number in a path has its "+" or not. Bad input is answered with 400, an unknown phone or path
-// with 404, each with {"error":"what to do"}.
+// Requests that a web page of another origin makes are refused. The number in a path has its "+" or not. Bad
+// input is answered with 400, an unknown phone or path with 404, each with {"error":"what to do"}.
 func Control(srv *Server) http.Handler {
 	c := control{srv}
 	mux := http.NewServeMux()
@@ -74,8 +82,10 @@ func Control(srv *Server) http.Handler {
 	} {
 		mux.Handle(pattern, answer(handler))
 	}
-	for pattern, handler := range c.moreRoutes() {
-		mux.Handle(pattern, answer(handler))
+	for _, routes := range []map[string]func(*http.Request) (any, error){c.moreRoutes(), c.phoneRoutes()} {
+		for pattern, handler := range routes {
+			mux.Handle(pattern, answer(handler))
+		}
 	}
 	mux.Handle("/sandbox/", answer(func(r *http.Request) (any, error) {
 		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no %s %s here; see the documentation of wasim.Control", r.Method, r.URL.Path)}
@@ -157,93 +167,6 @@ func (c control) phone(r *http.Request) (*Phone, error) {
 		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("no phone has number %s; add it with POST /sandbox/phones", number)}
 	}
 	return p, nil
-}
-
-type phoneView struct {
-	Number     string          `json:"number"`
-	Name       string          `json:"name"`
-	AutoReply  string          `json:"auto_reply"`
-	Registered bool            `json:"registered"`
-	Delivers   bool            `json:"delivers"`
-	Reads      bool            `json:"reads"`
-	LID        string          `json:"lid"`
-	History    HistoryMode     `json:"history"`
-	Companions []companionView `json:"companions"`
-}
-
-type companionView struct {
-	JID       string    `json:"jid"`
-	Device    int       `json:"device"`
-	Platform  string    `json:"platform"`
-	LinkedAt  time.Time `json:"linked_at"`
-	Connected bool      `json:"connected"`
-}
-
-func viewPhone(p *Phone) phoneView {
-	o := p.Options()
-	v := phoneView{
-		Number: p.Number(), Name: o.Name, AutoReply: o.AutoReply, Registered: !o.Unregistered,
-		Delivers: !o.NoDeliver, Reads: !o.NoDeliver && !o.NoRead, LID: p.LID().String(), History: o.History, Companions: []companionView{},
-	}
-	for _, d := range p.Companions() {
-		v.Companions = append(v.Companions, companionView{d.JID.String(), d.Device, d.Platform, d.LinkedAt, d.Connected})
-	}
-	return v
-}
-
-func (c control) listPhones(*http.Request) (any, error) {
-	list := []phoneView{}
-	for _, p := range c.srv.Phones() {
-		list = append(list, viewPhone(p))
-	}
-	return map[string]any{"phones": list}, nil
-}
-
-// phoneBody is the body of POST /sandbox/phones. What a body leaves out stays as it is on a phone
-// that exists already.
-type phoneBody struct {
-	Number     string       `json:"number"`
-	Name       *string      `json:"name"`
-	AutoReply  *string      `json:"auto_reply"`
-	Registered *bool        `json:"registered"`
-	Delivers   *bool        `json:"delivers"`
-	Reads      *bool        `json:"reads"`
-	History    *HistoryMode `json:"history"`
-}
-
-func (c control) addPhone(r *http.Request) (any, error) {
-	var body phoneBody
-	if err := decodeBody(r.Body, &body); err != nil {
-		return nil, err
-	}
-	var opts PhoneOptions
-	if p, ok := c.srv.Phone(body.Number); ok {
-		opts = p.Options()
-	}
-	opts.Number = body.Number
-	set(&opts.Name, body.Name)
-	set(&opts.AutoReply, body.AutoReply)
-	setNot(&opts.Unregistered, body.Registered)
-	setNot(&opts.NoDeliver, body.Delivers)
-	setNot(&opts.NoRead, body.Reads)
-	set(&opts.History, body.History)
-	p, err := c.srv.AddPhone(r.Context(), opts)
-	if err != nil {
-		return nil, err
-	}
-	return viewPhone(p), nil
-}
-
-func set[T any](field, value *T) {
-	if value != nil {
-		*field = *value
-	}
-}
-
-func setNot(field, value *bool) {
-	if value != nil {
-		*field = !*value
-	}
 }
 
 func (c control) listMessages(r *http.Request) (any, error) {

@@ -45,15 +45,42 @@ const (
 	// FaultRefuseConnection answers the WebSocket request with HTTP status Code (503 when 0).
 	// It knows no number.
 	FaultRefuseConnection FaultKind = "refuse_connection"
-	// FaultRefuseLogin fails the login with reason Code: 401, 402, 403, 405, 406, 409, 500, 503.
+	// FaultRefuseLogin fails the login with reason Code: 401, 402, 403, 405, 406, 409, 500, 503. A ban,
+	// 402, lasts for Delay, 24 hours when 0.
 	FaultRefuseLogin FaultKind = "refuse_login"
 	// FaultDropPing leaves keep-alive pings unanswered.
 	FaultDropPing FaultKind = "drop_ping"
-	// FaultRefuseUpload answers media uploads with HTTP status Code (500 when 0). It knows no number.
+	// FaultRefuseUpload answers media uploads with HTTP status Code (500 when 0), with FirstHost only at
+	// the first of the two hosts that clients are told. It knows no number.
 	FaultRefuseUpload FaultKind = "refuse_upload"
 	// FaultRefuseDownload answers media downloads with HTTP status Code (404 when 0), also those
-	// of phones. It knows no number.
+	// of phones, or with FirstHost only clients' at the first host. It knows no number.
 	FaultRefuseDownload FaultKind = "refuse_download"
+
+	// FaultStreamError ends the connections of Number's companions with stream error Code (500 when 0), now.
+	FaultStreamError FaultKind = "stream_error"
+	// FaultHalfOpen makes the connections of Number's companions go silent, now: the socket stays open,
+	// and all that is sent either way is swallowed. A new connection works.
+	FaultHalfOpen FaultKind = "half_open"
+	// FaultLoseSessions makes Number's phone forget its encryption sessions, now, as a phone that is restored
+	// from a backup does: it can't read what companions send on under the old ones, and asks for a retry.
+	FaultLoseSessions FaultKind = "lose_sessions"
+	// FaultNewPhone moves Number's owner to a new phone, now: it has other keys and no sessions, its companions
+	// are unlinked, and clients that know it are told that its identity changed.
+	FaultNewPhone FaultKind = "new_phone"
+	// FaultLoseKeys makes the server run out of one-time keys of Number's companions, now. New sessions do
+	// without, and the companions are told to upload more.
+	FaultLoseKeys FaultKind = "lose_keys"
+	// FaultIgnoreNumber acknowledges and forgets messages that are addressed to the recipient's number, as for
+	// a contact who is known by hidden id only. Those addressed to the hidden id arrive.
+	FaultIgnoreNumber FaultKind = "ignore_number"
+	// FaultRepeatMessage delivers a message to Number's companions twice.
+	FaultRepeatMessage FaultKind = "repeat_message"
+	// FaultDelayUp makes each stanza of Number's clients take Delay, and up to Jitter longer, to the server.
+	// Stanzas stay in order, and Count counts them.
+	FaultDelayUp FaultKind = "delay_up"
+	// FaultDelayDown makes each stanza to Number's clients take Delay, and up to Jitter longer.
+	FaultDelayDown FaultKind = "delay_down"
 )
 
 // FaultKinds lists every kind that [Server.SetFault] accepts.
@@ -62,11 +89,13 @@ func FaultKinds() []FaultKind {
 		FaultDropAck, FaultDelayAck, FaultRefuse, FaultDropMessage, FaultLoseMessage, FaultCutOnMessage,
 		FaultCutBeforeAck, FaultFailDecrypt, FaultCut, FaultRestart, FaultKick, FaultLogout,
 		FaultRefuseConnection, FaultRefuseLogin, FaultDropPing, FaultRefuseUpload, FaultRefuseDownload,
+		FaultStreamError, FaultHalfOpen, FaultLoseSessions, FaultLoseKeys, FaultIgnoreNumber, FaultRepeatMessage,
+		FaultDelayUp, FaultDelayDown, FaultNewPhone,
 	}
 }
 
 // Fault is something that goes wrong on purpose, set with [Server.SetFault] or over the control API.
-// In JSON, delay is a Go duration such as "250ms":
+// In JSON, delay and jitter are Go durations such as "250ms":
 //
 //	{"kind":"refuse","number":"+14840000001","code":463,"count":1}
 type Fault struct {
@@ -81,8 +110,12 @@ type Fault struct {
 	Count int
 	// Code is the error, reason or status code of the kinds that have one.
 	Code int
-	// Delay is used by FaultDelayAck.
+	// Delay is used by FaultDelayAck, FaultDelayUp and FaultDelayDown, and says how long a ban lasts.
 	Delay time.Duration
+	// Jitter is the most that FaultDelayUp and FaultDelayDown add to Delay, by chance.
+	Jitter time.Duration
+	// FirstHost restricts a media fault to the first host that clients are told.
+	FirstHost bool
 }
 
 type faultJSON struct {
@@ -92,13 +125,18 @@ type faultJSON struct {
 	Count  int       `json:"count,omitempty"`
 	Code   int       `json:"code,omitempty"`
 	Delay  string    `json:"delay,omitempty"`
+	Jitter string    `json:"jitter,omitempty"`
+	First  bool      `json:"first_host,omitempty"`
 }
 
 // MarshalJSON implements [json.Marshaler].
 func (f Fault) MarshalJSON() ([]byte, error) {
-	j := faultJSON{ID: f.ID, Kind: f.Kind, Number: f.Number, Count: f.Count, Code: f.Code}
+	j := faultJSON{ID: f.ID, Kind: f.Kind, Number: f.Number, Count: f.Count, Code: f.Code, First: f.FirstHost}
 	if f.Delay != 0 {
 		j.Delay = f.Delay.String()
+	}
+	if f.Jitter != 0 {
+		j.Jitter = f.Jitter.String()
 	}
 	return json.Marshal(j)
 }
@@ -112,13 +150,18 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	if err := dec.Decode(&j); err != nil {
 		return err
 	}
-	out := Fault{ID: j.ID, Kind: j.Kind, Number: j.Number, Count: j.Count, Code: j.Code}
-	if j.Delay != "" {
-		d, err := time.ParseDuration(j.Delay)
-		if err != nil {
-			return fmt.Errorf("delay: %w", err)
+	out := Fault{ID: j.ID, Kind: j.Kind, Number: j.Number, Count: j.Count, Code: j.Code, FirstHost: j.First}
+	for _, d := range []struct {
+		name, text string
+		into       *time.Duration
+	}{{"delay", j.Delay, &out.Delay}, {"jitter", j.Jitter, &out.Jitter}} {
+		if d.text == "" {
+			continue
 		}
-		out.Delay = d
+		var err error
+		if *d.into, err = time.ParseDuration(d.text); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
 	}
 	*f = out
 	return nil
@@ -127,7 +170,7 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 // immediate reports whether the fault acts once, when it is set.
 func (f Fault) immediate() bool {
 	switch f.Kind {
-	case FaultCut, FaultRestart, FaultKick, FaultLogout:
+	case FaultCut, FaultRestart, FaultKick, FaultLogout, FaultStreamError, FaultHalfOpen, FaultLoseSessions, FaultLoseKeys, FaultNewPhone:
 		return true
 	}
 	return false
@@ -157,14 +200,23 @@ func (f Fault) normalize() (Fault, error) {
 		}
 		f.Number = "+" + digits
 	}
-	if f.Count < 0 || f.Delay < 0 || f.Code < 0 {
-		return f, errors.New("count, code and delay can't be negative")
+	if f.Count < 0 || f.Delay < 0 || f.Jitter < 0 || f.Code < 0 {
+		return f, errors.New("count, code, delay and jitter can't be negative")
+	}
+	if f.FirstHost && f.Kind != FaultRefuseUpload && f.Kind != FaultRefuseDownload {
+		return f, fmt.Errorf("fault %s knows no hosts; leave first_host out", f.Kind)
 	}
 	switch f.Kind {
 	case FaultDelayAck:
 		if f.Delay == 0 {
 			return f, errors.New(`delay_ack needs a delay such as "500ms"`)
 		}
+	case FaultDelayUp, FaultDelayDown:
+		if f.Delay == 0 && f.Jitter == 0 {
+			return f, fmt.Errorf(`%s needs a delay or a jitter, such as "80ms"`, f.Kind)
+		}
+	case FaultStreamError:
+		f.Code = orDefault(f.Code, 500)
 	case FaultRefuseLogin:
 		if f.Code == 0 {
 			return f, errors.New("refuse_login needs a code: 401, 402, 403, 405, 406, 409, 500 or 503")

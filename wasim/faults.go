@@ -24,6 +24,15 @@ type faultSet struct {
 // take returns the oldest fault of a kind that applies to one of the given numbers, and counts that
 // it struck.
 func (f *faultSet) take(kind FaultKind, numbers ...string) (Fault, bool) {
+	return f.takeIf(kind, func(f Fault) bool { return f.Number == "" || slices.Contains(numbers, f.Number) })
+}
+
+// takeAt is take for a request to a media host.
+func (f *faultSet) takeAt(kind FaultKind, firstHost bool) (Fault, bool) {
+	return f.takeIf(kind, func(f Fault) bool { return firstHost || !f.FirstHost })
+}
+
+func (f *faultSet) takeIf(kind FaultKind, applies func(Fault) bool) (Fault, bool) {
 	if f.armed.Load() == 0 {
 		return Fault{}, false
 	}
@@ -31,7 +40,7 @@ func (f *faultSet) take(kind FaultKind, numbers ...string) (Fault, bool) {
 	defer f.mu.Unlock()
 	for i := range f.list {
 		fault := f.list[i]
-		if fault.Kind != kind || fault.Number != "" && !slices.Contains(numbers, fault.Number) {
+		if fault.Kind != kind || !applies(fault) {
 			continue
 		}
 		if fault.Count > 0 {
@@ -93,35 +102,4 @@ func (s *Server) ClearFaults(ids ...string) {
 		return len(ids) == 0 || slices.Contains(ids, f.ID)
 	})
 	set.armed.Add(int64(len(set.list) - before))
-}
-
-// strike carries out a fault that acts now.
-func (s *Server) strike(f Fault) error {
-	phones := s.Phones()
-	if f.Number != "" {
-		p, _ := s.Phone(f.Number)
-		phones = []*Phone{p}
-	}
-	var errs []error
-	for _, p := range phones {
-		for _, d := range s.companions(p) {
-			if f.Kind == FaultLogout {
-				errs = append(errs, p.Unlink(s.ctx, d.rec.Device))
-				continue
-			}
-			c := d.live()
-			if c == nil {
-				continue
-			}
-			switch f.Kind {
-			case FaultCut:
-				c.cut()
-			case FaultRestart:
-				c.endStream("503", "")
-			case FaultKick:
-				c.endStream("", "replaced")
-			}
-		}
-	}
-	return errors.Join(errs...)
 }

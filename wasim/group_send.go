@@ -83,10 +83,14 @@ func (p *Phone) sendGroupLocked(e *effects, g *group, msg *waE2E.Message, step i
 
 func (p *Phone) queueGroupLocked(e *effects, d *companion, m sentMessage, typ string, step int, content []stanza.Node) {
 	group, _ := parseGroup(m.Group)
-	e.queue(d, step, "message", m.ID, "", stanza.Node{Tag: "message", Attrs: stanza.Attrs{
+	n := stanza.Node{Tag: "message", Attrs: stanza.Attrs{
 		"id": m.ID, "type": typ, "t": m.At.Unix(), "notify": p.opts.Name, "from": group,
-		"participant": p.LID(), "participant_pn": p.JID(), "addressing_mode": "lid",
-	}, Content: content})
+		"participant": p.LID(), "addressing_mode": "lid",
+	}, Content: content}
+	if !p.opts.HideNumber {
+		n.Attrs["participant_pn"] = p.JID()
+	}
+	e.queue(d, step, "message", m.ID, "", n)
 }
 
 // repeatGroupLocked sends a group message again to one companion that could not decrypt it: encrypted for

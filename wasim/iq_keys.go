@@ -144,10 +144,5 @@ func (s *Server) nudge(d *companion, left int, e *effects) {
 	if left != lowKeys-1 {
 		return // once per shortage
 	}
-	id := newID()
-	e.queue(d, 0, "notification", id, "encrypt", stanza.Node{
-		Tag:     "notification",
-		Attrs:   stanza.Attrs{"type": "encrypt", "from": types.ServerJID, "id": id, "t": s.now().Unix()},
-		Content: []stanza.Node{{Tag: "count", Attrs: stanza.Attrs{"value": left}}},
-	})
+	s.askForKeys(d, left, e)
 }

@@ -67,7 +67,7 @@ func (c *conn) beginLinking() bool {
 	reg := c.peer.Payload.GetDevicePairingData()
 	id, ok := stanza.ParseKeyID(reg.GetESkeyID())
 	if !ok || len(reg.GetERegid()) != 4 || len(reg.GetEIdent()) != 32 || len(reg.GetESkeyVal()) != 32 || len(reg.GetESkeySig()) != 64 {
-		c.refuseLogin(400)
+		c.refuseLogin(400, 0)
 		return false
 	}
 	l := &linking{
@@ -147,7 +147,8 @@ func (p *Phone) EnterCode(ctx context.Context, code string) error {
 	if c == nil {
 		return ErrNoCode
 	}
-	link, err := adv.NewLink(code, hello.wrapped, *p.keys.Priv)
+	own := p.identity()
+	link, err := adv.NewLink(code, hello.wrapped, *own.Priv)
 	if err != nil {
 		return fmt.Errorf("wasim: %w", err)
 	}
@@ -162,7 +163,7 @@ func (p *Phone) EnterCode(ctx context.Context, code string) error {
 			Content: []stanza.Node{
 				{Tag: "link_code_pairing_ref", Content: []byte(hello.ref)},
 				{Tag: "link_code_pairing_wrapped_primary_ephemeral_pub", Content: link.Wrapped},
-				{Tag: "primary_identity_pub", Content: p.keys.Pub[:]},
+				{Tag: "primary_identity_pub", Content: own.Pub[:]},
 			},
 		}},
 	})
@@ -196,7 +197,7 @@ func (p *Phone) linkTo(ctx context.Context, c *conn, identity [32]byte, secret [
 	if err != nil {
 		return err
 	}
-	signed, err := adv.Sign(p.keys, identity, secret, uint32(d.rec.Device), p.srv.now())
+	signed, err := adv.Sign(p.identity(), identity, secret, uint32(d.rec.Device), p.srv.now())
 	if err != nil {
 		return fmt.Errorf("wasim: %w", err)
 	}

@@ -19,12 +19,12 @@ func (c *conn) login() bool {
 	s := c.srv
 	digits := strconv.FormatUint(c.peer.Payload.GetUsername(), 10)
 	if f, ok := s.faults.take(FaultRefuseLogin, "+"+digits); ok {
-		c.refuseLogin(f.Code)
+		c.refuseLogin(f.Code, f.Delay)
 		return false
 	}
 	d := s.companion(digits, int(c.peer.Payload.GetDevice()))
 	if d == nil || !hmac.Equal(d.snapshot().Noise, c.peer.Static[:]) {
-		c.refuseLogin(401)
+		c.refuseLogin(401, 0)
 		return false
 	}
 	c.wmu.Lock()
@@ -195,16 +195,27 @@ func (c *conn) deliver(d delivery) {
 		c.held = append(c.held, d)
 	case d.entry.Seq > c.floor:
 		c.writeLocked(d.node)
+		if d.node.Tag == "message" {
+			if _, ok := c.srv.faults.take(FaultRepeatMessage, c.dev.phone.Number()); ok {
+				c.writeLocked(d.node)
+			}
+		}
 	}
 }
 
-// refuseLogin tells the client why it may not log in. The attributes beside the reason are those
-// that clients read (whatsmeow connectionevents.go, handleConnectFailure).
-func (c *conn) refuseLogin(reason int) {
+// banLength is how long a ban lasts unless the fault says otherwise.
+const banLength = 24 * time.Hour
+
+// refuseLogin tells the client why it may not log in, and in the case of a ban for how long. The attributes
+// beside the reason are those that clients read (whatsmeow connectionevents.go, handleConnectFailure).
+func (c *conn) refuseLogin(reason int, ban time.Duration) {
 	n := stanza.Node{Tag: "failure", Attrs: stanza.Attrs{"reason": reason, "location": "lla"}}
 	switch reason {
 	case 402:
-		n.Attrs["code"], n.Attrs["expire"] = 101, int((24 * time.Hour).Seconds())
+		if ban == 0 {
+			ban = banLength
+		}
+		n.Attrs["code"], n.Attrs["expire"] = 101, int(ban.Seconds())
 	case 403:
 		n.Attrs["logout_message_header"] = "This account can't use WhatsApp"
 		n.Attrs["logout_message_subtext"] = "Refused by the emulator"

@@ -29,6 +29,7 @@ const (
 	maxInRAM  = 256 << 20
 
 	realMediaHost = "mmg.whatsapp.net"
+	spareHost     = "media.cdn.whatsapp.net"
 	mediaPrefix   = "/v/wasim/"
 	socketPath    = "/ws/chat"
 )
@@ -56,19 +57,22 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// iqMediaConn tells a client where to upload to. All four attributes must be there (whatsmeow
+// iqMediaConn tells a client where to upload to: two hosts, to be tried in turn. All four attributes must be there (whatsmeow
 // mediaconn.go).
 func (c *conn) iqMediaConn(n *stanza.Node) {
 	c.result(n, stanza.Node{
-		Tag:     "media_conn",
-		Attrs:   stanza.Attrs{"auth": "wasim", "ttl": 3600, "auth_ttl": 21600, "max_buckets": 12},
-		Content: []stanza.Node{{Tag: "host", Attrs: stanza.Attrs{"hostname": c.srv.mediaHost()}}},
+		Tag:   "media_conn",
+		Attrs: stanza.Attrs{"auth": "wasim", "ttl": 3600, "auth_ttl": 21600, "max_buckets": 12},
+		Content: []stanza.Node{
+			{Tag: "host", Attrs: stanza.Attrs{"hostname": c.srv.mediaHost()}},
+			{Tag: "host", Attrs: stanza.Attrs{"hostname": c.srv.secondMediaHost()}},
+		},
 	})
 }
 
 // serveUpload keeps an encrypted file. The token in its path is the file's hash.
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
-	if f, ok := s.faults.take(FaultRefuseUpload); ok {
+	if f, ok := s.faults.takeAt(FaultRefuseUpload, r.Host == s.mediaHost()); ok {
 		http.Error(w, "refused by fault", f.Code)
 		return
 	}
@@ -99,7 +103,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serveDownload(w http.ResponseWriter, r *http.Request) {
-	if f, ok := s.faults.take(FaultRefuseDownload); ok {
+	if f, ok := s.faults.takeAt(FaultRefuseDownload, r.Host == s.mediaHost()); ok {
 		http.Error(w, "refused by fault", f.Code)
 		return
 	}
@@ -146,7 +150,7 @@ func blobPath(sum string) string { return mediaPrefix + sum + "?ccb=1" }
 
 // openFile reads, verifies and decrypts a file that a message refers to.
 func (s *Server) openFile(f *fileRef) ([]byte, error) {
-	if fault, ok := s.faults.take(FaultRefuseDownload); ok {
+	if fault, ok := s.faults.takeAt(FaultRefuseDownload, false); ok {
 		return nil, fmt.Errorf("download failed with status %d", fault.Code)
 	}
 	u, err := url.Parse(f.path)

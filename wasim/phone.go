@@ -22,12 +22,9 @@ import (
 // Phone is an emulated phone: the primary device of a number. All methods are safe for concurrent
 // use.
 type Phone struct {
-	srv          *Server
-	digits       string // number without "+"
-	lid          string // user part of the hidden id
-	keys         *keys.KeyPair
-	registration uint32
-	signed       *keys.PreKey
+	srv    *Server
+	digits string // number without "+"
+	lid    string // user part of the hidden id
 
 	companions map[int]*companion // guarded by Server.mu, as is lastDevice
 	lastDevice int
@@ -45,7 +42,12 @@ type Phone struct {
 	lastSeen   time.Time
 	followers  map[*conn]types.JID // of the presence, and under which address
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// The keys change when the owner moves to a new phone.
+	keys         *keys.KeyPair
+	registration uint32
+	signed       *keys.PreKey
+
 	opts     PhoneOptions // set by setOptions
 	signal   signalState
 	recent   recentSet
@@ -102,9 +104,7 @@ func (s *Server) AddPhone(ctx context.Context, opts PhoneOptions) (*Phone, error
 	p, ok := s.Phone(digits)
 	if !ok {
 		p = newPhone(s, digits)
-		p.keys = keys.NewKeyPair()
-		p.signed = p.keys.CreateSignedPreKey(1)
-		p.registration = rand.Uint32N(16380) + 1
+		p.drawKeys()
 		if p, err = s.register(p); err != nil {
 			return nil, err
 		}
@@ -142,6 +142,20 @@ func newPhone(s *Server, digits string) *Phone {
 	p.setOptions(PhoneOptions{Number: "+" + digits})
 	p.blocked.Store(new([]string))
 	return p
+}
+
+// drawKeys makes the phone's keys. Its lock must be held, unless nobody knows the phone yet.
+func (p *Phone) drawKeys() {
+	p.keys = keys.NewKeyPair()
+	p.signed = p.keys.CreateSignedPreKey(1)
+	p.registration = rand.Uint32N(16380) + 1
+}
+
+// identity returns the phone's identity keys.
+func (p *Phone) identity() *keys.KeyPair {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.keys
 }
 
 // setOptions sets the options. The phone's lock must be held, unless nobody knows the phone yet.
@@ -282,6 +296,8 @@ func (p *Phone) LID() types.JID { return types.NewJID(p.lid, types.HiddenUserSer
 func (p *Phone) Options() PhoneOptions { return *p.view.Load() }
 
 func (p *Phone) unregistered() bool { return p.view.Load().Unregistered }
+
+func (p *Phone) hidesNumber() bool { return p.view.Load().HideNumber }
 
 // Companions lists the clients linked to the phone, by device number.
 func (p *Phone) Companions() []Companion {

@@ -92,7 +92,7 @@ func (p *Phone) takeLocked(in incoming, e *effects) error {
 		return nil
 	}
 	if !p.opts.NoDeliver && !p.opts.NoRead {
-		p.receiptLocked(in, "read", stepRead, e)
+		p.tellSender(in, "read", stepRead, e)
 	}
 	if p.opts.AutoReply != "" && in.group.IsEmpty() && (c.kind == "text" || c.kind == "media") {
 		reply := &waE2E.Message{Conversation: proto.String(p.opts.AutoReply)}
@@ -201,12 +201,12 @@ func (p *Phone) logLocked(in incoming, chat string, c content, e *effects) error
 // deliveredLocked answers with a delivery receipt, as phones do for duplicates too.
 func (p *Phone) deliveredLocked(in incoming, e *effects) {
 	if in.copyTo == nil && in.device != nil && in.from != p && !p.opts.NoDeliver {
-		p.receiptLocked(in, "", stepDelivered, e)
+		p.tellSender(in, "", stepDelivered, e)
 	}
 }
 
-// receiptLocked tells all of the sender's companions about a message.
-func (p *Phone) receiptLocked(in incoming, typ string, step int, e *effects) {
+// tellSender tells all of the sender's companions about a message. It needs no lock.
+func (p *Phone) tellSender(in incoming, typ string, step int, e *effects) {
 	for _, d := range p.srv.companions(in.from) {
 		p.srv.queueReceipt(d, step, in.addr, in.group, in.id, typ, e)
 	}

@@ -59,6 +59,12 @@ func (c *conn) handleMessage(n *stanza.Node) {
 		c.cut()
 		return
 	}
+	if to.Server == types.DefaultUserServer && dest != c.dev.phone {
+		if _, ok := c.srv.faults.take(FaultIgnoreNumber, number); ok {
+			c.later(0, func() { c.ackMessage(n, 0) })
+			return
+		}
+	}
 
 	var done []handled
 	if members != nil {
@@ -196,6 +202,7 @@ func (c *conn) forwardTo(d *companion, n *stanza.Node, jid types.JID, enc []stan
 	if byLID {
 		sender, alt, altName = c.dev.lid(), c.dev.phone.JID(), "sender_pn"
 	}
+	known := !byLID || !c.dev.phone.hidesNumber()
 	out := stanza.Node{Tag: "message", Attrs: stanza.Attrs{
 		"id": id, "type": stanza.Str(n, "type"), "t": c.srv.now().Unix(), "notify": c.dev.phone.Options().Name,
 	}}
@@ -205,14 +212,19 @@ func (c *conn) forwardTo(d *companion, n *stanza.Node, jid types.JID, enc []stan
 	switch {
 	case to.Server == types.GroupServer:
 		out.Attrs["from"], out.Attrs["participant"], out.Attrs["addressing_mode"] = to, sender, "lid"
-		out.Attrs["participant_pn"] = alt
+		if known {
+			out.Attrs["participant_pn"] = alt
+		}
 	case d.phone == c.dev.phone:
 		out.Attrs["from"], out.Attrs["recipient"] = sender, to
-		if dest := c.srv.user(to); dest != nil && to.Server == types.HiddenUserServer {
+		if dest := c.srv.user(to); dest != nil && to.Server == types.HiddenUserServer && !dest.hidesNumber() {
 			out.Attrs["peer_recipient_pn"] = dest.JID()
 		}
 	default:
-		out.Attrs["from"], out.Attrs[altName] = sender, alt
+		out.Attrs["from"] = sender
+		if known {
+			out.Attrs[altName] = alt
+		}
 	}
 	children := append([]stanza.Node(nil), enc...)
 	if identity, ok := n.GetOptionalChildByTag("device-identity"); ok {

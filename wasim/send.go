@@ -160,7 +160,12 @@ func (p *Phone) deliverLocked(e *effects, d *companion, to *Phone, m sentMessage
 		if err != nil {
 			return fmt.Errorf("marshal copy: %w", err)
 		}
-		n.Attrs["from"], n.Attrs["recipient"], n.Attrs["peer_recipient_pn"] = p.LID(), to.LID(), to.JID()
+		n.Attrs["from"], n.Attrs["recipient"] = p.LID(), to.LID()
+		if !to.hidesNumber() {
+			n.Attrs["peer_recipient_pn"] = to.JID()
+		}
+	} else if p.opts.HideNumber {
+		n.Attrs["from"] = p.LID()
 	} else if p.opts.AddressByNumber {
 		n.Attrs["from"], n.Attrs["sender_lid"] = p.JID(), p.LID()
 	} else {

@@ -32,7 +32,8 @@ type Server struct {
 	lock      *flock.Flock // of the folder; nil in memory
 	latency   time.Duration
 	clock     func() time.Time
-	control   bool // serve the control API too
+	advanced  atomic.Int64 // nanoseconds by which AdvanceClock has set the clock forward
+	control   bool         // serve the control API too
 	faults    faultSet
 	counters  counters
 	unhandled unhandledLog
@@ -272,7 +273,15 @@ func (s *Server) Stats() Stats {
 }
 
 // now is the network's time.
-func (s *Server) now() time.Time { return s.clock() }
+func (s *Server) now() time.Time { return s.clock().Add(time.Duration(s.advanced.Load())) }
+
+// AdvanceClock sets the network's clock forward, for as long as the server runs: a month passes at once. Waiting
+// goes on by the real clock, as with [Options.Now].
+func (s *Server) AdvanceClock(d time.Duration) {
+	if d > 0 {
+		s.advanced.Add(int64(d))
+	}
+}
 
 // after runs fn once d has passed, at once in the calling goroutine when d is zero, and not at all
 // once the server closes.

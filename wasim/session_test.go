@@ -109,6 +109,7 @@ func TestRefusedLogins(t *testing.T) {
 			}
 		},
 		403: func(c *testClient, skip int) { event[*events.LoggedOut](c, skip, nil) },
+		406: func(c *testClient, skip int) { event[*events.LoggedOut](c, skip, nil) },
 		405: func(c *testClient, skip int) { event[*events.ClientOutdated](c, skip, nil) },
 		503: func(c *testClient, skip int) { event[*events.Connected](c, skip, nil) }, // it tries again by itself
 	} {

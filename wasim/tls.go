@@ -52,6 +52,15 @@ func (s *Server) mediaHost() string {
 	return realMediaHost
 }
 
+// secondMediaHost is where they find it when the first host fails: the same server by another name.
+func (s *Server) secondMediaHost() string {
+	_, port, err := net.SplitHostPort(s.TLSAddr())
+	if err != nil {
+		return spareHost
+	}
+	return net.JoinHostPort("localhost", port)
+}
+
 // Network says how a client in any language reaches a server. Its JSON form is what the command
 // "tideline wasim" prints and GET /sandbox/network answers.
 type Network struct {

@@ -26,6 +26,10 @@ type PhoneOptions struct {
 	// AddressByNumber makes messages of this phone come from its number (…@s.whatsapp.net)
 	// rather than from its hidden id (…@lid), as accounts not yet migrated do.
 	AddressByNumber bool
+	// HideNumber makes messages of this phone name its hidden id alone, as those of people do whose
+	// number one doesn't know. When it is taken back, later messages tell the number: the mapping
+	// comes late. It beats AddressByNumber. Lists of a group's members name the number all the same.
+	HideNumber bool
 }
 
 // Media describes an attachment as the phone found it after downloading and decrypting it.

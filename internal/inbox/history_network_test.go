@@ -141,7 +141,7 @@ func TestAPhoneBringsItsHistory(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			var p *past
-			l := newLiveAfter(t, func(l *live) { p = remember(t, l, mode) })
+			l := newLiveAfter(t, wasim.Options{}, func(l *live) { p = remember(t, l, mode) })
 			l.read(2)
 			chats := l.allChats()
 			var got []any
@@ -197,7 +197,7 @@ func TestAPhoneBringsItsHistory(t *testing.T) {
 // history on again, with what has happened since.
 func TestPairingAgainDoublesNothing(t *testing.T) {
 	t.Parallel()
-	l := newLiveAfter(t, func(l *live) { remember(t, l, wasim.HistoryExternal) })
+	l := newLiveAfter(t, wasim.Options{}, func(l *live) { remember(t, l, wasim.HistoryExternal) })
 	l.read(2)
 	id := l.sends(customer, shop, said("and now?"))
 	l.until("new message", func() bool { return l.allChats()[0].Chat.Unread == 2 })
@@ -232,7 +232,7 @@ func TestPairingAgainDoublesNothing(t *testing.T) {
 func TestAHistoryIsReadToItsEndOverRestarts(t *testing.T) {
 	t.Parallel()
 	const messages = 1500
-	l := newLiveAfter(t, func(l *live) {
+	l := newLiveAfter(t, wasim.Options{}, func(l *live) {
 		l.history = 30 * days
 		_, err := l.net.AddPhone(l.ctx(), wasim.PhoneOptions{Number: shop, Name: "Shop", History: wasim.HistoryInline})
 		l.must(err)
@@ -278,7 +278,7 @@ func TestAHistoryIsReadToItsEndOverRestarts(t *testing.T) {
 
 func TestWithoutHistoryNothingOfItIsTakenIn(t *testing.T) {
 	t.Parallel()
-	l := newLiveAfter(t, func(l *live) {
+	l := newLiveAfter(t, wasim.Options{}, func(l *live) {
 		remember(t, l, wasim.HistoryExternal)
 		l.history = 0
 	})

@@ -122,7 +122,11 @@ func attachmentGone(t *testing.T, w *world) {
 func attachmentRefused(t *testing.T, w *world) {
 	device := w.pair(business)
 	for code, want := range map[int]tideline.Reason{413: tideline.ReasonAttachmentRefused, 415: tideline.ReasonAttachmentRefused, 500: "", 429: ""} {
-		w.fault(wasim.Fault{Kind: wasim.FaultRefuseUpload, Code: code, Count: 1})
+		hosts := 2 // are asked, unless the first says that no other will do better
+		if want != "" {
+			hosts = 1
+		}
+		w.fault(wasim.Fault{Kind: wasim.FaultRefuseUpload, Code: code, Count: hosts})
 		m := w.text(device, ana, "x")
 		m.File = file("a.pdf", "application/pdf", []byte("a"))
 		if e := w.refused(m); e.Reason != want || e.Unknown || e.Offline {

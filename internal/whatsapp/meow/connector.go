@@ -254,7 +254,7 @@ func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {
 	socket := line.client()
 	cli.SetPreLoginHTTPClient(socket)
 	cli.SetWebsocketHTTPClient(socket)
-	cli.SetMediaHTTPClient(c.net.media)
+	cli.SetMediaHTTPClient(c.net.mediaClient(cli))
 	cli.BackgroundEventCtx = c.ctx
 	// Reconnecting is ours: staged, jittered and with a ceiling (see session.go).
 	cli.EnableAutoReconnect = false

@@ -24,7 +24,7 @@ const (
 // before a client connects.
 type network struct {
 	transport *http.Transport
-	media     *http.Client
+	pictures  *http.Client // fetches pictures of contacts and groups, which are not encrypted
 }
 
 // newNetwork makes it. With an endpoint every connection goes to its
@@ -49,10 +49,7 @@ func newNetwork(endpoint *Endpoint) *network {
 		}
 		t.Proxy, t.DialContext, t.DialTLSContext, t.ForceAttemptHTTP2 = nil, plain, plain, false
 	}
-	return &network{
-		transport: t,
-		media:     &http.Client{Transport: mediaStatus{t}},
-	}
+	return &network{transport: t, pictures: &http.Client{Transport: t}}
 }
 
 // line gives a new client's WebSocket.

@@ -105,7 +105,7 @@ func (c *Connector) copyPicture(ctx context.Context, address string, limit int64
 	if err != nil {
 		return errors.New("WhatsApp's link to a picture can't be followed")
 	}
-	resp, err := c.net.media.Do(req)
+	resp, err := c.net.pictures.Do(req)
 	if err != nil {
 		return profileError("fetch a picture", err)
 	}

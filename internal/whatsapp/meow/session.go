@@ -88,6 +88,7 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 		calls: make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	keys.EventBuffer = &keyGuard{EventBuffer: keys.EventBuffer, probe: c.sessions.writable, repeat: s.keysUnavailable}
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
 	return s
 }
