@@ -57,6 +57,9 @@
 // connections that break at the worst moment, refused logins, log-outs, failing media hosts. See
 // [FaultKind]. What a companion hasn't acknowledged is delivered again at its next login.
 //
+// [Phone.LimitReachOut] restricts an account that wrote to too many strangers, [Server.RequireVersion] refuses
+// clients that are too old.
+//
 // Anything a client asks that isn't emulated is refused and recorded. Let tests fail over it: check that
 // [Server.Unhandled] is empty, or start servers with the package wasimtest, which does.
 //

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
@@ -25,18 +26,19 @@ import (
 // Server is an emulated WhatsApp network: the server that clients connect to and the phones behind
 // it. All methods are safe for concurrent use.
 type Server struct {
-	log       *slog.Logger
-	authority *noise.Authority
-	store     durable.Store
-	blobs     blobStore
-	lock      *flock.Flock // of the folder; nil in memory
-	latency   time.Duration
-	clock     func() time.Time
-	control   bool // serve the control API too
-	faults    faultSet
-	counters  counters
-	unhandled unhandledLog
-	trace     atomic.Pointer[func(TraceEvent)]
+	log        *slog.Logger
+	authority  *noise.Authority
+	store      durable.Store
+	blobs      blobStore
+	lock       *flock.Flock // of the folder; nil in memory
+	latency    time.Duration
+	clock      func() time.Time
+	control    bool // serve the control API too
+	faults     faultSet
+	minVersion atomic.Pointer[store.WAVersionContainer] // of clients; nil = any
+	counters   counters
+	unhandled  unhandledLog
+	trace      atomic.Pointer[func(TraceEvent)]
 
 	listener     net.Listener
 	secure       net.Listener // nil without TLS
