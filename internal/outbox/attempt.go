@@ -57,6 +57,13 @@ func (a *attempt) run(ctx context.Context) {
 	case !a.started.Before(a.deadline()):
 		a.settle(ctx, store.Settlement{Status: tideline.StatusFailed, Reason: tideline.ReasonExpired, At: a.started})
 		return
+	case a.out.Account.Hold.ReachOutLimited(a.started):
+		if held, err := a.holdBack(ctx); held {
+			return
+		} else if err != nil {
+			a.failed(ctx, err, time.Now())
+			return
+		}
 	}
 	sent, err := a.send(ctx)
 	now := time.Now()
