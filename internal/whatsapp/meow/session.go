@@ -66,7 +66,9 @@ type session struct {
 	failures int         // drops and failed connects since the last steady connection
 	replaced int         // how often in a row another program took over
 	activeAt time.Time
-	resetAt  *time.Timer // the reset that makes WhatsApp repeat what was not taken
+	resetAt  *time.Timer              // the reset that makes WhatsApp repeat what was not taken
+	version  store.WAVersionContainer // announced at the last login
+	refusals []time.Time              // with error 463, the latest ones; see reachOutRefused
 
 	calls map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
 }
@@ -81,6 +83,11 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 		calls:   make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	s.cli.GetClientPayload = c.payload(s.cli, func(v store.WAVersionContainer) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.version = v
+	})
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
 	return s
 }
@@ -247,6 +254,11 @@ func backoff(failures int, first, limit time.Duration) time.Duration {
 // report tells the handler of a new state. It is called with deliver held. What
 // is reported already is not repeated; an empty reason adds nothing to a state.
 func (s *session) report(state tideline.AccountState, reason string) {
+	s.reportUntil(state, reason, time.Time{})
+}
+
+// reportUntil reports a state that ends by itself at until.
+func (s *session) reportUntil(state tideline.AccountState, reason string, until time.Time) {
 	now := time.Now()
 	s.mu.Lock()
 	if s.closed || s.state == state && (reason == "" || reason == s.reason) {
@@ -258,7 +270,7 @@ func (s *session) report(state tideline.AccountState, reason string) {
 		s.activeAt = now
 	}
 	s.mu.Unlock()
-	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now})
+	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now, Until: until})
 	s.mu.Lock()
 	s.told = state
 	s.announce()
