@@ -71,6 +71,17 @@ func (s *Service) beginPairing(workspaceID int64) error {
 	return nil
 }
 
+// Pairings counts the pairings that are going on.
+func (s *Service) Pairings() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := 0
+	for _, n := range s.pairing {
+		total += n
+	}
+	return total
+}
+
 func (s *Service) endPairing(workspaceID int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,6 +37,8 @@ func (f fakeAccounts) Remove(context.Context, int64, int64) error {
 	return errors.New("disk on fire")
 }
 
+func (f fakeAccounts) Reconnect(context.Context, int64, int64) error { return nil }
+
 // start runs a server on a folder until the test ends.
 func start(t *testing.T, dir string, f fakeAccounts) (*Client, *Socket) {
 	t.Helper()

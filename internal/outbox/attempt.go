@@ -190,6 +190,9 @@ func (a *attempt) settle(ctx context.Context, st store.Settlement) {
 	if a.deps.Observer != nil {
 		a.deps.Observer.Settled(st.Status, st.Reason, a.started.Sub(a.due), took)
 	}
+	if a.deps.Accounts != nil {
+		a.deps.Accounts.Ended(a.account, st.Status, took)
+	}
 }
 
 func (a *attempt) fill(st store.Settlement) store.Settlement {

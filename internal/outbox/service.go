@@ -41,6 +41,13 @@ type Observer interface {
 	Retried()
 }
 
+// AccountObserver is told what each account sends, for metrics. Its methods must
+// not block.
+type AccountObserver interface {
+	// Ended is told of every message that ended, and how long its last attempt took.
+	Ended(accountID int64, status tideline.Status, took time.Duration)
+}
+
 // Config bounds the attempts. The zero value means the defaults.
 type Config struct {
 	SendTimeout   time.Duration // for one attempt: looking up the recipient, and the acknowledgement; default 45 s
@@ -51,13 +58,14 @@ type Config struct {
 	MaxBackoff    time.Duration // default 1 min
 }
 
-// Deps are what a Service works with; Observer may be nil.
+// Deps are what a Service works with; Observer and Accounts may be nil.
 type Deps struct {
 	Store    Storage
 	Sender   Sender
 	Blobs    Blobs
 	Logger   *slog.Logger
 	Observer Observer
+	Accounts AccountObserver
 }
 
 // Service sends the messages that the Pacer hands out and settles them.
