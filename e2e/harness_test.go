@@ -363,10 +363,16 @@ func (s *server) send(t testing.TB, m client.Message) string {
 // person with a phone in hand would.
 func (s *server) pair(t testing.TB, number string) {
 	t.Helper()
+	s.pairWith(t, number)
+}
+
+// pairWith pairs a new number with what the flags name, such as a workspace.
+func (s *server) pairWith(t testing.TB, number string, flags ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s.addPhone(t, number)
-	p := testenv.Start(t, testenv.Command{Path: testenv.Binary(t), Args: s.args("account", "pair", "--json"), Dir: t.TempDir()})
+	p := testenv.Start(t, testenv.Command{Path: testenv.Binary(t), Args: s.args(append([]string{"account", "pair", "--json"}, flags...)...), Dir: t.TempDir()})
 	match, err := p.AwaitStdout(ctx, regexp.MustCompile(`(?m)^(\{"event":"qr".*\})$`))
 	if err != nil {
 		t.Fatalf("pair %s: %v\n%s", number, err, p.Stderr())

@@ -106,7 +106,7 @@ func TestOldClientsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	event[*events.Connected](c, skip, nil)
-	for _, bad := range []string{"2", "0.0.0", "a.b.c"} {
+	for _, bad := range []string{"2", "0.0.0", "a.b.c", "2.3000.10477698937", "2.3000.-1"} {
 		if err := srv.RequireVersion(bad); err == nil {
 			t.Errorf("%q was taken for a version", bad)
 		}

@@ -19,8 +19,8 @@ func (s *Server) RequireVersion(version string) error {
 		return nil
 	}
 	v, err := store.ParseVersion(version)
-	if err == nil && v.IsZero() {
-		err = errors.New("it is zero")
+	if err == nil && (v.IsZero() || v.String() != version) { // the library cuts off what is too large
+		err = errors.New("it is zero, or has too large a number")
 	}
 	if err != nil {
 		return fmt.Errorf("wasim: version %q: %w; use three numbers such as 2.3000.1047769893", version, err)

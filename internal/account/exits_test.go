@@ -46,7 +46,7 @@ func TestComplaint21OutdatedAccountsReturnWithAnotherVersion(t *testing.T) {
 		t.Errorf("the reason %q says neither which version was refused nor what to do", why)
 	}
 	con := l.con.(*meow.Connector)
-	for _, bad := range []string{"new", "2.3000", "0.0.0"} {
+	for _, bad := range []string{"new", "2.3000", "0.0.0", "2.3000.10477698937", "2.3000.-1"} {
 		if err := con.SetVersion(bad); !tideline.IsCode(err, tideline.CodeValidation) {
 			t.Errorf("version %q: got %v, want validation_error", bad, err)
 		}

@@ -28,8 +28,8 @@ func NewerVersion(a, b string) bool {
 
 func parseVersion(version string) (store.WAVersionContainer, error) {
 	v, err := store.ParseVersion(version)
-	if err == nil && v.IsZero() {
-		err = errors.New("it is zero")
+	if err == nil && (v.IsZero() || v.String() != version) { // the library cuts off what is too large
+		err = errors.New("it is zero, or has too large a number")
 	}
 	if err != nil {
 		return v, tideline.Errorf(tideline.CodeValidation, "%q is not a WhatsApp version such as %s: %v", version, BuiltInVersion(), err)
