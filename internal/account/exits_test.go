@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -221,7 +222,7 @@ func TestComplaint02SeveralRefusalsForReachingOutAreALimit(t *testing.T) {
 		_, err := l.con.Send(t.Context(), whatsapp.Outgoing{
 			DeviceJID: l.store.get(1).DeviceJID, MessageID: l.con.NewMessageID(), To: tideline.Phone(customer).JID(), Text: "hello stranger",
 		})
-		if e, ok := err.(*whatsapp.SendError); !ok || e.Reason != tideline.ReasonReachOutLimited {
+		if e, ok := errors.AsType[*whatsapp.SendError](err); !ok || e.Reason != tideline.ReasonReachOutLimited {
 			t.Fatalf("got %v, want reach_out_limited", err)
 		}
 	}

@@ -6,8 +6,8 @@ import "time"
 // from what the connector proves, never assumed.
 type AccountState string
 
-// The states. Each has an exit: everything but active is left by connecting,
-// pairing again or removing the account.
+// The states. Each has an exit, which docs/operations.md lists: by itself with
+// time, by pairing again, or for AccountOutdated by another version.
 const (
 	AccountConnecting   AccountState = "connecting"   // paired; the server is opening its connection
 	AccountActive       AccountState = "active"       // connected and proven alive
