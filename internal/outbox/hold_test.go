@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,9 +148,14 @@ func TestPromise4OrderAndGapHoldBesideWhatIsSetAside(t *testing.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		synctest.Test(t, func(t *testing.T) {
 			const account, took = 1, 40 * time.Millisecond
-			rng := rand.New(rand.NewPCG(seed, 2))
+			rng, fate := rand.New(rand.NewPCG(seed, 2)), rand.New(rand.NewPCG(seed, 3))
 			cold, gaps := map[int64]bool{}, map[int64]time.Duration{}
-			limited := true
+			for id := int64(1); id <= int64(n); id++ {
+				gaps[id], cold[id] = time.Duration(rng.Int64N(3000))*time.Millisecond, rng.IntN(2) == 0
+			}
+			var limited atomic.Bool
+			limited.Store(true)
+			var mu sync.Mutex // for sent
 			var sent []int64
 			var ended time.Time
 			heads := make(chan int64, n)
@@ -159,23 +166,23 @@ func TestPromise4OrderAndGapHoldBesideWhatIsSetAside(t *testing.T) {
 				defer close(done)
 				for id := range heads {
 					switch {
-					case limited && cold[id]:
+					case limited.Load() && cold[id]:
 						p.SetAside(account)
-					case rng.IntN(5) == 0:
+					case fate.IntN(5) == 0:
 						p.Again(account, time.Now().Add(time.Second), time.Time{})
 					default:
 						if !ended.IsZero() && time.Since(ended) < gaps[id] {
 							t.Errorf("message %d went %v after the one before, its gap is %v", id, time.Since(ended), gaps[id])
 						}
 						<-time.After(took)
+						mu.Lock()
 						sent, ended = append(sent, id), time.Now()
+						mu.Unlock()
 						p.Finish(account, ended)
 					}
 				}
 			}()
 			for id := int64(1); id <= int64(n); id++ {
-				gaps[id] = time.Duration(rng.Int64N(3000)) * time.Millisecond
-				cold[id] = rng.IntN(2) == 0
 				p.Enqueue(queued(account, id, gaps[id]))
 				pass(time.Duration(rng.Int64N(800)) * time.Millisecond)
 				if rng.IntN(6) == 0 {
@@ -183,11 +190,13 @@ func TestPromise4OrderAndGapHoldBesideWhatIsSetAside(t *testing.T) {
 				}
 			}
 			pass(time.Duration(n) * 10 * time.Second)
+			mu.Lock()
 			warm := slices.Clone(sent)
+			mu.Unlock()
 			if queuedNow, _ := p.Queued(); queuedNow != n-len(warm) {
 				t.Errorf("%d count as queued, want %d", queuedNow, n-len(warm))
 			}
-			limited = false
+			limited.Store(false)
 			p.Recall(account)
 			pass(time.Duration(n) * 10 * time.Second)
 			stop()
