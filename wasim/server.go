@@ -26,19 +26,18 @@ import (
 // Server is an emulated WhatsApp network: the server that clients connect to and the phones behind
 // it. All methods are safe for concurrent use.
 type Server struct {
-	log        *slog.Logger
-	authority  *noise.Authority
-	store      durable.Store
-	blobs      blobStore
-	lock       *flock.Flock // of the folder; nil in memory
-	latency    time.Duration
-	clock      func() time.Time
-	control    bool // serve the control API too
-	faults     faultSet
-	minVersion atomic.Pointer[store.WAVersionContainer] // of clients; nil = any
-	counters   counters
-	unhandled  unhandledLog
-	trace      atomic.Pointer[func(TraceEvent)]
+	log       *slog.Logger
+	authority *noise.Authority
+	store     durable.Store
+	blobs     blobStore
+	lock      *flock.Flock // of the folder; nil in memory
+	latency   time.Duration
+	clock     func() time.Time
+	control   bool // serve the control API too
+	faults    faultSet
+	counters  counters
+	unhandled unhandledLog
+	trace     atomic.Pointer[func(TraceEvent)]
 
 	listener     net.Listener
 	secure       net.Listener // nil without TLS
@@ -58,6 +57,8 @@ type Server struct {
 	groups map[string]*group
 
 	groupMu sync.Mutex // one change of a group at a time; locked before everything else
+
+	minVersion atomic.Pointer[store.WAVersionContainer] // of clients; nil = any
 }
 
 type counters struct {

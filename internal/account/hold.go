@@ -14,6 +14,9 @@ import (
 func (s *Service) ReachOut(ctx context.Context, device string, l whatsapp.ReachOutLimit) {
 	s.mu.Lock()
 	e := s.byDevice[device]
+	if e == nil && len(s.pairing) > 0 {
+		s.limits[device] = l // its account is stored after its first login
+	}
 	s.mu.Unlock()
 	if e == nil {
 		return

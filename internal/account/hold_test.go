@@ -156,3 +156,24 @@ func TestComplaint09EveryAccountReturnsAfterARestart(t *testing.T) {
 		}
 	})
 }
+
+func TestALimitThatComesDuringThePairingIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(newConnector(), newStorage(), account.Config{})
+		h.run(t)
+		steps, err := h.Pair(t.Context(), 1, member, whatsapp.PairRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		until := time.Now().Add(time.Hour)
+		h.ReachOut(t.Context(), "dev:1", whatsapp.ReachOutLimit{Active: true, Until: until})
+		h.con.linked("dev:1", shop)
+		if ev := last(t, steps); ev.Paired == nil {
+			t.Fatalf("got %+v, want paired", ev)
+		}
+		if got := h.store.get(1).Hold.ReachOutUntil; !got.Equal(until) {
+			t.Errorf("limited until %s, want %s", got, until)
+		}
+	})
+}

@@ -90,6 +90,7 @@ func (s *Service) endPairing(workspaceID int64) {
 	}
 	if len(s.pairing) == 0 {
 		clear(s.early)
+		clear(s.limits)
 	}
 	s.pairings.Done()
 }
@@ -137,11 +138,16 @@ func (s *Service) adopt(ctx context.Context, p whatsapp.Paired, workspaceID int6
 	s.mu.Lock()
 	ev, seen := s.early[p.DeviceJID]
 	delete(s.early, p.DeviceJID)
+	limit, limited := s.limits[p.DeviceJID]
+	delete(s.limits, p.DeviceJID)
 	s.mu.Unlock()
 	if !seen {
 		ev = whatsapp.StateEvent{State: tideline.AccountConnecting, At: time.Now()}
 	}
-	s.apply(ctx, e, ev.State, ev.Reason, ev.At)
+	s.applyUntil(ctx, e, ev.State, ev.Reason, ev.At, ev.Until)
+	if limited {
+		s.ReachOut(ctx, p.DeviceJID, limit)
+	}
 	if before != "" && before != p.DeviceJID {
 		if err := s.deps.Connector.Logout(ctx, before); err != nil {
 			s.log.WarnContext(ctx, "log out the session that was replaced", "account", a.ID, "err", err)

@@ -119,8 +119,9 @@ type Service struct {
 	mu       sync.Mutex
 	byID     map[int64]*entry
 	byDevice map[string]*entry
-	pairing  map[int64]int                  // running pairings by workspace
-	early    map[string]whatsapp.StateEvent // of devices that are being paired and have no account yet
+	pairing  map[int64]int                     // running pairings by workspace
+	early    map[string]whatsapp.StateEvent    // of devices that are being paired and have no account yet
+	limits   map[string]whatsapp.ReachOutLimit // of the same devices
 }
 
 var _ whatsapp.Handler = (*Service)(nil)
@@ -139,6 +140,7 @@ func New(d Deps, cfg Config) *Service {
 		byDevice: make(map[string]*entry),
 		pairing:  make(map[int64]int),
 		early:    make(map[string]whatsapp.StateEvent),
+		limits:   make(map[string]whatsapp.ReachOutLimit),
 	}
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	d.Connector.Handle(s)

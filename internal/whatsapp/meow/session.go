@@ -81,12 +81,12 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 		calls:   make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
 	s.cli.GetClientPayload = c.payload(s.cli, func(v store.WAVersionContainer) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.version = v
 	})
-	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
 	return s
 }
 
