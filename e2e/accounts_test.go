@@ -333,6 +333,9 @@ func TestComplaint04NothingCountsAsSentWhileTheLineIsCut(t *testing.T) {
 		}
 	}
 	srv.mustCall(t, http.MethodDelete, "/sandbox/faults", nil, nil)
+	if out := s.must(t, "account", "reconnect", accountNumber); !strings.Contains(out, accountNumber+" connects") {
+		t.Errorf("account reconnect prints %q", out)
+	}
 	for i, uid := range uids {
 		srv.awaitHistory(t, uid, "Sent", "Delivered", "Read")
 		srv.awaitText(t, ana, fmt.Sprint("number ", i))

@@ -48,7 +48,8 @@ func start(t *testing.T, dir string, f fakeAccounts) (*Client, *Socket) {
 	}
 	server := NewServer(s, Deps{
 		Accounts: f, Status: func() Status { return Status{PID: 7, Version: "v", Queued: 3} },
-		Logger: slog.New(slog.DiscardHandler),
+		Versions: fakeVersions(),
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
