@@ -343,3 +343,33 @@ func TestComplaint04NothingCountsAsSentWhileTheLineIsCut(t *testing.T) {
 	srv.stop(t)
 	s.healthy(t)
 }
+
+func TestComplaint22ABanIsShownAndCanBeTriedBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	srv := s.start(t)
+	srv.awaitAccount(t, "active")
+	srv.fault(t, wasim.Fault{Kind: wasim.FaultRefuseLogin, Code: 402})
+	srv.fault(t, wasim.Fault{Kind: wasim.FaultCut})
+	srv.awaitAccount(t, "banned")
+	list := query[[]struct {
+		Until *time.Time `json:"banned_until"`
+	}](t, s, "account", "list")
+	if len(list) != 1 || list[0].Until == nil || time.Until(*list[0].Until) < 23*time.Hour {
+		t.Errorf("listed as %+v, want the end of the ban", list)
+	}
+	if out := s.must(t, "account", "list"); !strings.Contains(out, "banned until") {
+		t.Errorf("a person is told\n%s", out)
+	}
+	if r := s.run(t, "doctor"); r.code != 1 || !strings.Contains(r.out, "banned until") {
+		t.Errorf("doctor about a banned account: exit code %d\n%s", r.code, r.out)
+	}
+	srv.mustCall(t, http.MethodDelete, "/sandbox/faults", nil, nil)
+	s.must(t, "account", "reconnect", accountNumber)
+	srv.awaitAccount(t, "active")
+	if r := s.run(t, "account", "reconnect", "+14840000123"); r.code == 0 || !strings.Contains(r.notes, "no account") {
+		t.Errorf("reconnect of a stranger's number: exit code %d, %s", r.code, r.notes)
+	}
+	srv.stop(t)
+	s.healthy(t)
+}
