@@ -367,12 +367,20 @@ func (s *server) pair(t testing.TB, number string) {
 	s.link(t, number)
 }
 
-// link pairs the phone with a number, which the network has.
-func (s *server) link(t testing.TB, number string) {
+// pairWith pairs a new number with what the flags name, such as a workspace.
+func (s *server) pairWith(t testing.TB, number string, flags ...string) {
+	t.Helper()
+	s.addPhone(t, number)
+	s.link(t, number, flags...)
+}
+
+// link pairs the phone with a number, which the network has, with what the flags
+// name, such as a workspace.
+func (s *server) link(t testing.TB, number string, flags ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p := testenv.Start(t, testenv.Command{Path: testenv.Binary(t), Args: s.args("account", "pair", "--json"), Dir: t.TempDir()})
+	p := testenv.Start(t, testenv.Command{Path: testenv.Binary(t), Args: s.args(append([]string{"account", "pair", "--json"}, flags...)...), Dir: t.TempDir()})
 	match, err := p.AwaitStdout(ctx, regexp.MustCompile(`(?m)^(\{"event":"qr".*\})$`))
 	if err != nil {
 		t.Fatalf("pair %s: %v\n%s", number, err, p.Stderr())

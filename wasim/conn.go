@@ -133,6 +133,10 @@ func (c *conn) drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
 // begin admits the client. It reports false when the connection is to end.
 func (c *conn) begin() bool {
+	if c.outdated() {
+		c.refuseLogin(failureOutdated, 0)
+		return false
+	}
 	if c.peer.Payload.GetDevicePairingData() != nil {
 		return c.beginLinking()
 	}

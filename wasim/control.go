@@ -52,7 +52,9 @@ const (
 //	POST   /sandbox/phones/{number}/unlink    {"device":1}
 //	POST   /sandbox/phones/{number}/groups    {"subject":"Launch","members":["+14840000002"]} → {"jid":"…"}
 //	PATCH  /sandbox/phones/{number}/groups    {"group":"…@g.us","add":[…]} and the other fields of [GroupChange]
+//	POST   /sandbox/phones/{number}/reach-out {"for":"24h"}: the account may not write to strangers; "0s" ends that
 //	GET    /sandbox/groups                    {"groups":[…]}
+//	POST   /sandbox/version                   {"minimum":"2.3000.1047769893"}: older clients are refused; "" admits all
 //	GET    /sandbox/network                   a [Network]: how clients connect
 //	GET    /sandbox/clock                     {"now":"…"}: the network's time
 //	POST   /sandbox/clock                     {"advance":"720h"} sets it forward

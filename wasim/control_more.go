@@ -1,6 +1,7 @@
 package wasim
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -20,6 +21,8 @@ func (c control) moreRoutes() map[string]func(*http.Request) (any, error) {
 		"POST /sandbox/phones/{number}/groups":    c.createGroup,
 		"PATCH /sandbox/phones/{number}/groups":   c.changeGroup,
 		"GET /sandbox/groups":                     c.listGroups,
+		"POST /sandbox/phones/{number}/reach-out": c.limitReachOut,
+		"POST /sandbox/version":                   c.requireVersion,
 	}
 }
 
@@ -193,4 +196,29 @@ type messageBody struct {
 	// phone's owner wrote it.
 	Past   *time.Time `json:"past"`
 	FromMe bool       `json:"from_me"`
+}
+
+// limitReachOut restricts an account for so long from now; "0s" ends it.
+func (c control) limitReachOut(r *http.Request) (any, error) {
+	type body struct {
+		For string `json:"for"`
+	}
+	return act(c, r, func(p *Phone, b body) (any, error) {
+		d, err := time.ParseDuration(b.For)
+		if err != nil {
+			return nil, fmt.Errorf(`for: %w; use a duration such as "24h", or "0s" to end the limit`, err)
+		}
+		return nil, p.LimitReachOut(r.Context(), c.srv.now().Add(d))
+	})
+}
+
+// requireVersion sets the oldest version of clients that may log in; "" admits all.
+func (c control) requireVersion(r *http.Request) (any, error) {
+	var body struct {
+		Minimum string `json:"minimum"`
+	}
+	if err := decodeBody(r.Body, &body); err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.srv.RequireVersion(body.Minimum)
 }

@@ -118,6 +118,9 @@
 // What a companion hasn't acknowledged is delivered again at its next login, a hundred stanzas at a time, the next
 // when it has acknowledged the last.
 //
+// [Phone.LimitReachOut] restricts an account that wrote to too many strangers, [Server.RequireVersion] refuses
+// clients that are too old.
+//
 // Anything a client asks that isn't emulated is refused and recorded. Let tests fail over it: check that
 // [Server.Unhandled] is empty, or start servers with the package wasimtest, which does. [Server.Trace] shows every
 // stanza.

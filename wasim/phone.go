@@ -35,6 +35,8 @@ type Phone struct {
 	// Copies for those who hold another phone's lock.
 	view    atomic.Pointer[PhoneOptions]
 	blocked atomic.Pointer[[]string] // digits, in order; changed under mu
+	// Until when the account may not write to strangers; nil or past when it may. Changed under mu.
+	reachOut atomic.Pointer[time.Time]
 
 	actMu      sync.Mutex // a leaf lock
 	activities []Activity
@@ -80,6 +82,7 @@ type phoneRecord struct {
 	SyncKey      syncd.Key    `json:"sync_key"`
 	Picture      *picture     `json:"picture,omitempty"`
 	Blocked      []string     `json:"blocked,omitempty"`
+	ReachOut     *time.Time   `json:"reach_out_limit,omitempty"`
 }
 
 // AddPhone adds a phone to the network, or changes the options of the one that has this number
@@ -205,7 +208,7 @@ func (p *Phone) save(b *durable.Batch) error {
 		Options: p.opts, Identity: p.keys.Priv[:], Registration: p.registration,
 		SignedID: p.signed.KeyID, SignedKey: p.signed.Priv[:], SignedSig: p.signed.Signature[:],
 		LastDevice: last, SyncKey: p.syncKey,
-		Picture: p.picture, Blocked: *p.blocked.Load(),
+		Picture: p.picture, Blocked: *p.blocked.Load(), ReachOut: p.reachOut.Load(),
 	})
 	if err != nil {
 		return fmt.Errorf("marshal phone: %w", err)

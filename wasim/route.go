@@ -48,6 +48,16 @@ func (c *conn) handleMessage(n *stanza.Node) {
 		c.later(0, func() { c.ackMessage(n, f.Code) })
 		return
 	}
+	if dest != nil {
+		if ok, err := c.dev.phone.mayReach(dest); err != nil {
+			c.srv.log.Error("log not read", "error", err)
+			c.cut()
+			return
+		} else if !ok {
+			c.later(0, func() { c.ackMessage(n, ackReachOutLimited) })
+			return
+		}
+	}
 	if _, ok := c.srv.faults.take(FaultDropMessage, own, number); ok {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tidelinehq/tideline/wasim/internal/durable"
@@ -57,6 +58,8 @@ type Server struct {
 	groups map[string]*group
 
 	groupMu sync.Mutex // one change of a group at a time; locked before everything else
+
+	minVersion atomic.Pointer[store.WAVersionContainer] // of clients; nil = any
 }
 
 type counters struct {

@@ -98,6 +98,7 @@ func (s *Server) loadPhone(digits string, value []byte) error {
 	p.setOptions(r.Options)
 	p.syncKey, p.picture = r.SyncKey, r.Picture
 	p.blocked.Store(&r.Blocked)
+	p.reachOut.Store(r.ReachOut)
 	p.keys = keys.NewKeyPairFromPrivateKey([32]byte(r.Identity))
 	signature := [64]byte(r.SignedSig)
 	p.signed = &keys.PreKey{

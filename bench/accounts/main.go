@@ -85,7 +85,7 @@ func run(ctx context.Context, o *options) error {
 		fmt.Printf("  %-46s %10s   %s\n", name, fmt.Sprintf(format, value), goal)
 	}
 	line("pairing all of them, s", "%.1f", r.PairSeconds, "")
-	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, "")
+	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, "at most 20 for 1,000")
 	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, "at most 400")
 	line("live heap KiB per connected, idle account", "%.0f", r.HeapPerAccount, "")
 	line("resident MiB before the databases were opened", "%.0f", r.BaseRSS, "")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/operator"
@@ -11,10 +13,11 @@ import (
 )
 
 type accountCmd struct {
-	Pair   accountPairCmd   `cmd:"" help:"Pair a WhatsApp number."`
-	List   accountListCmd   `cmd:"" help:"List the numbers of a workspace and their state."`
-	Logout accountLogoutCmd `cmd:"" help:"Unlink a number at WhatsApp and keep it in the workspace."`
-	Remove accountRemoveCmd `cmd:"" help:"Take a number out of the workspace."`
+	Pair      accountPairCmd      `cmd:"" help:"Pair a WhatsApp number."`
+	List      accountListCmd      `cmd:"" help:"List the numbers of a workspace and their state."`
+	Reconnect accountReconnectCmd `cmd:"" help:"Connect a number at once instead of at the time that is planned."`
+	Logout    accountLogoutCmd    `cmd:"" help:"Unlink a number at WhatsApp and keep it in the workspace."`
+	Remove    accountRemoveCmd    `cmd:"" help:"Take a number out of the workspace."`
 }
 
 type accountListCmd struct{}
@@ -38,7 +41,7 @@ func (accountListCmd) Run(ctx context.Context, a *app) error {
 		rows := make([][]string, len(accounts))
 		for i, acc := range accounts {
 			views[i] = accountView(acc)
-			rows[i] = []string{string(acc.Phone), acc.Name, string(acc.State), acc.StateReason, stamp(acc.ConnectedOn, d.workspace.Location()), acc.OwnerEmail}
+			rows[i] = []string{string(acc.Phone), acc.Name, string(acc.State), whyAccount(acc, time.Now(), d.workspace.Location()), stamp(acc.ConnectedOn, d.workspace.Location()), acc.OwnerEmail}
 		}
 		return a.show(views, func(w io.Writer) {
 			if len(rows) == 0 {
@@ -135,19 +138,46 @@ func (a *app) correct(accounts []tideline.Account) {
 
 // accountJSON is how an account is shown.
 type accountJSON struct {
-	ID          string   `json:"id"`
-	Phone       string   `json:"phone"`
-	Name        string   `json:"account_name"`
-	State       string   `json:"state"`
-	Reason      string   `json:"reason,omitempty"`
-	ConnectedOn jsonTime `json:"connected_on"`
-	Owner       string   `json:"owner_email"`
-	CreatedAt   jsonTime `json:"created_at"`
+	ID          string    `json:"id"`
+	Phone       string    `json:"phone"`
+	Name        string    `json:"account_name"`
+	State       string    `json:"state"`
+	Reason      string    `json:"reason,omitempty"`
+	BannedUntil *jsonTime `json:"banned_until,omitempty"`            // the server connects again by itself then
+	ReachOut    *jsonTime `json:"reach_out_limited_until,omitempty"` // until then it writes to nobody new
+	ConnectedOn jsonTime  `json:"connected_on"`
+	Owner       string    `json:"owner_email"`
+	CreatedAt   jsonTime  `json:"created_at"`
+	Metrics     int64     `json:"metrics_account"` // its label in /metrics
 }
 
 func accountView(a tideline.Account) accountJSON {
-	return accountJSON{
+	v := accountJSON{
 		ID: string(a.JID), Phone: string(a.Phone), Name: a.Name, State: string(a.State), Reason: a.StateReason,
 		ConnectedOn: jsonTime{a.ConnectedOn}, Owner: a.OwnerEmail, CreatedAt: jsonTime{a.CreatedAt},
+		Metrics: a.ID,
 	}
+	if a.State == tideline.AccountBanned && !a.Hold.BannedUntil.IsZero() {
+		v.BannedUntil = &jsonTime{a.Hold.BannedUntil}
+	}
+	if a.Hold.ReachOutLimited(time.Now()) {
+		v.ReachOut = &jsonTime{a.Hold.ReachOutUntil}
+	}
+	return v
+}
+
+// whyAccount says in one line why an account is in its state, and what WhatsApp
+// restricts and until when.
+func whyAccount(a tideline.Account, now time.Time, in *time.Location) string {
+	var parts []string
+	if a.StateReason != "" {
+		parts = append(parts, a.StateReason)
+	}
+	if a.State == tideline.AccountBanned && now.Before(a.Hold.BannedUntil) {
+		parts = append(parts, "banned until "+stamp(a.Hold.BannedUntil, in))
+	}
+	if a.Hold.ReachOutLimited(now) {
+		parts = append(parts, "may write to nobody new until "+stamp(a.Hold.ReachOutUntil, in))
+	}
+	return strings.Join(parts, "; ")
 }

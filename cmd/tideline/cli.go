@@ -25,4 +25,6 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	WhatsAppVersion whatsAppVersionCmd `cmd:"" name:"whatsapp-version" help:"Show or change the WhatsApp version that the running server announces."`
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
@@ -117,7 +118,7 @@ func (e *examination) server(ctx context.Context, a *app, f datadir.Folder) {
 		e.ill("server", "Restart the server, or use its own program for commands.", "it runs version %s, this program is %s", s.Version, buildVersion())
 		return
 	}
-	e.well("server", "process %d at %s, %d messages queued", s.PID, s.URL, s.Queued)
+	e.well("server", "process %d at %s, %d messages queued, %d pairings waiting for a phone", s.PID, s.URL, s.Queued, s.Pairings)
 }
 
 // files tries whether the folder takes a file: a full disk or lost permissions
@@ -212,8 +213,8 @@ func (e *examination) accounts(ctx context.Context, a *app, s *sqlstore.Store) {
 	for _, acc := range accounts {
 		name := "account " + string(acc.Phone)
 		found := string(acc.State)
-		if acc.StateReason != "" {
-			found += ": " + acc.StateReason
+		if why := whyAccount(acc, time.Now(), time.UTC); why != "" {
+			found += ": " + why
 		}
 		switch acc.State {
 		case tideline.AccountActive, tideline.AccountConnecting:
@@ -223,9 +224,9 @@ func (e *examination) accounts(ctx context.Context, a *app, s *sqlstore.Store) {
 		case tideline.AccountLoggedOut:
 			e.ill(name, "Run: tideline account pair", "%s", found)
 		case tideline.AccountBanned:
-			e.ill(name, "Open WhatsApp on the phone to see for how long, and send less and slower afterwards.", "%s", found)
+			e.ill(name, "The server connects again when it is over. Open WhatsApp on the phone to see why, and send less and slower afterwards.", "%s", found)
 		case tideline.AccountOutdated:
-			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library. Until there is a newer one, try serve --whatsapp-version.", "%s", found)
+			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library. Until there is a newer one, announce another version: tideline whatsapp-version", "%s", found)
 		}
 	}
 }

@@ -43,6 +43,9 @@ func (c *messageShowCmd) Run(ctx context.Context, a *app) error {
 		switch {
 		case err == nil:
 			v.Queue = &placeJSON{Before: place.Position, Expected: jsonTime{place.Expected}, LastAttempt: place.Note}
+			if !place.HeldUntil.IsZero() {
+				v.Queue.HeldUntil = &jsonTime{place.HeldUntil}
+			}
 			if place.Expected.IsZero() {
 				v.Queue.Expected = jsonTime{time.Now()}
 			}
@@ -88,9 +91,10 @@ type changeJSON struct {
 }
 
 type placeJSON struct {
-	Before      int      `json:"messages_before"`
-	Expected    jsonTime `json:"expected_at"`
-	LastAttempt string   `json:"last_attempt,omitempty"` // why it was not the last one
+	Before      int       `json:"messages_before"`
+	Expected    jsonTime  `json:"expected_at"`
+	LastAttempt string    `json:"last_attempt,omitempty"` // why it was not the last one
+	HeldUntil   *jsonTime `json:"held_until,omitempty"`   // others overtake it until then
 }
 
 func messageView(m store.MessageView) messageJSON {
@@ -120,6 +124,9 @@ func printMessage(w io.Writer, v messageJSON, loc *time.Location) {
 	if v.Queue != nil {
 		lastAttempt = v.Queue.LastAttempt
 		queue = fmt.Sprintf("%d before it, expected at %s", v.Queue.Before, stamp(v.Queue.Expected.Time, loc))
+		if v.Queue.HeldUntil != nil {
+			queue = fmt.Sprintf("held back until %s, and overtaken meanwhile by messages of conversations", stamp(v.Queue.HeldUntil.Time, loc))
+		}
 		if v.State != string(tideline.AccountActive) {
 			queue += ", once its account is connected again"
 		}

@@ -157,8 +157,10 @@ func (s *server) openStore(ctx context.Context) (err error) {
 // openNetwork opens the connector, in a sandbox on a network of its own.
 func (s *server) openNetwork(ctx context.Context) (err error) {
 	options := meow.Options{
-		DataDir: s.folder.Path, Logger: s.log, Version: s.serve.WhatsAppVersion,
-		History: time.Duration(s.serve.HistoryDays) * 24 * time.Hour,
+		DataDir: s.folder.Path, Logger: s.log, History: time.Duration(s.serve.HistoryDays) * 24 * time.Hour,
+	}
+	if options.Version, err = s.versionToAnnounce(ctx); err != nil {
+		return err
 	}
 	if s.common.OnPostgres() {
 		options.Database = s.common.DatabaseURL()
@@ -179,17 +181,20 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 
 func (s *server) openServices(ctx context.Context) error {
 	s.metrics = telemetry.NewRegistry(buildVersion())
+	perAccount := telemetry.NewAccounts(s.metrics)
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
+		Accounts: perAccount,
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
 	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Logger: s.log}, inbox.Config{})
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Logger: s.log,
+		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
 		Accounts: s.store.AllAccounts,
+		Pairings: s.accounts.Pairings,
 		Commits: func() (commits, batches, accepted int64) {
 			st := s.store.Stats()
 			return st.Commits, st.Batches, st.Accepted
@@ -244,6 +249,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
+		Versions: operator.Versions{Get: s.version, Set: s.setVersion},
 	}).Run)
 	w, err := s.welcome(ctx)
 	if err != nil {
@@ -287,7 +293,7 @@ func (s *server) status() operator.Status {
 	queued, inFlight := s.outbox.Queued()
 	return operator.Status{
 		PID: os.Getpid(), Version: buildVersion(), Sandbox: s.common.Sandbox, URL: s.url, Started: s.started,
-		Queued: queued, InFlight: inFlight,
+		Queued: queued, InFlight: inFlight, Pairings: s.accounts.Pairings(),
 	}
 }
 

@@ -20,8 +20,11 @@ type entry struct {
 	state  tideline.AccountState
 	reason string
 	at     time.Time
-	stale  bool // storage does not have the state yet
-	gone   bool // the account was removed
+	hold   tideline.Hold
+	resume time.Time // when Run connects a banned account of an earlier run; zero = not planned
+	stale  bool      // storage does not have the state yet
+	held   bool      // storage does not have the hold yet
+	gone   bool      // the account was removed
 }
 
 func (e *entry) currentDevice() string {
@@ -44,7 +47,7 @@ func (s *Service) register(a tideline.Account) *entry {
 	defer s.mu.Unlock()
 	e := s.byID[a.ID]
 	if e == nil {
-		e = &entry{id: a.ID, workspaceID: a.WorkspaceID, device: a.DeviceJID, state: a.State, reason: a.StateReason}
+		e = &entry{id: a.ID, workspaceID: a.WorkspaceID, device: a.DeviceJID, state: a.State, reason: a.StateReason, hold: a.Hold}
 		s.byID[a.ID] = e
 	}
 	e.mu.Lock()
@@ -70,6 +73,9 @@ func (s *Service) drop(e *entry) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gone = true
+	if s.deps.Observer != nil {
+		s.deps.Observer.Forget(e.id)
+	}
 	delete(s.byID, e.id)
 	if s.byDevice[e.device] == e {
 		delete(s.byDevice, e.device)
@@ -101,7 +107,8 @@ func (s *Service) State(ctx context.Context, ev whatsapp.StateEvent) {
 		return
 	}
 	s.log.InfoContext(ctx, "account state", "account", e.id, "state", ev.State, "reason", ev.Reason)
-	s.apply(ctx, e, ev.State, ev.Reason, ev.At)
+	defer s.heard(e, EventState)()
+	s.applyUntil(ctx, e, ev.State, ev.Reason, ev.At, ev.Until)
 }
 
 // Receipts implements whatsapp.Handler. Receipts of a device without an account
@@ -113,6 +120,7 @@ func (s *Service) Receipts(ctx context.Context, device string, ids []string, sta
 	if e == nil {
 		return nil
 	}
+	defer s.heard(e, EventReceipt)()
 	return s.deps.Store.ApplyReceipts(ctx, receipts(e.id, ids, status, at))
 }
 
@@ -129,6 +137,7 @@ func (s *Service) Message(ctx context.Context, device string, m whatsapp.Inbound
 	case e == nil || s.deps.Inbox == nil:
 		return nil
 	}
+	defer s.heard(e, EventMessage)()
 	err := s.deps.Inbox.Receive(ctx, e.workspaceID, e.id, m)
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil // the account was removed
@@ -193,13 +202,20 @@ func (s *Service) News(ctx context.Context, device string, n whatsapp.News) erro
 // apply makes a state known: in memory, in storage, and to the outbox when
 // messages can be sent. News that is older than what is known is dropped.
 func (s *Service) apply(ctx context.Context, e *entry, state tideline.AccountState, reason string, at time.Time) {
+	s.applyUntil(ctx, e, state, reason, at, time.Time{})
+}
+
+// applyUntil makes a state known that ends at until; see apply.
+func (s *Service) applyUntil(ctx context.Context, e *entry, state tideline.AccountState, reason string, at, until time.Time) {
 	e.mu.Lock()
 	if e.gone || s.stopped.Load() || at.Before(e.at) {
 		e.mu.Unlock()
 		return
 	}
-	e.at = at
-	if e.state != state || e.reason != reason {
+	e.at, e.resume = at, time.Time{}
+	if e.state != state || e.reason != reason || !e.hold.BannedUntil.Equal(until) {
+		e.held = e.held || !e.hold.BannedUntil.Equal(until)
+		e.hold.BannedUntil = until
 		e.state, e.reason, e.stale = state, reason, true
 		s.write(ctx, e)
 	}
@@ -209,13 +225,20 @@ func (s *Service) apply(ctx context.Context, e *entry, state tideline.AccountSta
 	}
 }
 
-// write puts the entry's state into storage, or arranges that Run does. It is
-// called with the entry's lock held.
+// write puts the entry's state and hold into storage, or arranges that Run does.
+// The hold comes first: a state that needs one never stands alone. It is called
+// with the entry's lock held.
 func (s *Service) write(ctx context.Context, e *entry) {
-	err := s.deps.Store.SetAccountState(ctx, e.id, e.state, e.reason, e.at)
+	var err error
+	if e.held {
+		err = s.deps.Store.SetAccountHold(ctx, e.id, e.hold)
+	}
+	if err == nil && e.stale {
+		err = s.deps.Store.SetAccountState(ctx, e.id, e.state, e.reason, e.at)
+	}
 	switch {
 	case err == nil, tideline.IsCode(err, tideline.CodeNotFound):
-		e.stale = false
+		e.stale, e.held = false, false
 	default:
 		s.log.ErrorContext(ctx, "store an account's state; trying again", "account", e.id, "state", e.state, "err", err)
 		s.warn()
@@ -235,10 +258,10 @@ func (s *Service) flush(ctx context.Context) bool {
 	clean := true
 	for _, e := range s.entries() {
 		e.mu.Lock()
-		if e.stale && !e.gone {
+		if (e.stale || e.held) && !e.gone {
 			s.write(ctx, e)
 		}
-		clean = clean && !e.stale
+		clean = clean && !e.stale && !e.held
 		e.mu.Unlock()
 	}
 	return clean

@@ -291,6 +291,17 @@ func (s *storage) SetAccountState(_ context.Context, id int64, state tideline.Ac
 	return nil
 }
 
+func (s *storage) SetAccountHold(_ context.Context, id int64, h tideline.Hold) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.byID(id)
+	if err != nil {
+		return err
+	}
+	a.Hold = h
+	return nil
+}
+
 func (s *storage) SetAccountName(_ context.Context, id int64, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -322,8 +333,9 @@ func (s *storage) ApplyReceipts(_ context.Context, r store.Receipts) error {
 
 // wakes counts what the outbox is told.
 type wakes struct {
-	mu sync.Mutex
-	n  map[int64]int
+	mu     sync.Mutex
+	n      map[int64]int
+	limits map[int64]int
 }
 
 func (w *wakes) Wake(id int64) {
@@ -333,6 +345,22 @@ func (w *wakes) Wake(id int64) {
 		w.n = map[int64]int{}
 	}
 	w.n[id]++
+}
+
+func (w *wakes) Limited(id int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.limits == nil {
+		w.limits = map[int64]int{}
+	}
+	w.limits[id]++
+}
+
+// limitsOf counts how often the outbox was told that an account's limit changed.
+func (w *wakes) limitsOf(id int64) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.limits[id]
 }
 
 func (w *wakes) of(id int64) int {

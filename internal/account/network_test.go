@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,31 @@ type live struct {
 	store *storage
 	con   whatsapp.Connector
 	wakes *wakes
+	inbox *heard
 	stop  func()
+}
+
+// heard is an inbox that passes on what it takes.
+type heard struct {
+	mu   sync.Mutex
+	each func(whatsapp.Inbound)
+}
+
+func (h *heard) set(each func(whatsapp.Inbound)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.each = each
+}
+
+func (h *heard) History(context.Context, int64, int64, whatsapp.HistoryChunk) error { return nil }
+
+func (h *heard) Receive(_ context.Context, _, _ int64, m whatsapp.Inbound) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.each != nil {
+		h.each(m)
+	}
+	return nil
 }
 
 func newLive(t *testing.T) *live {
@@ -45,7 +70,7 @@ func newLive(t *testing.T) *live {
 			t.Fatal(err)
 		}
 	}
-	l := &live{t: t, net: srv, dir: t.TempDir(), store: newStorage()}
+	l := &live{t: t, net: srv, dir: t.TempDir(), store: newStorage(), inbox: new(heard)}
 	l.start()
 	t.Cleanup(func() { l.stop() })
 	return l
@@ -63,7 +88,7 @@ func (l *live) start() {
 		l.t.Fatal(err)
 	}
 	l.con, l.wakes = con, &wakes{}
-	l.Service = account.New(account.Deps{Store: l.store, Connector: con, Waker: l.wakes}, account.Config{Refresh: 50 * time.Millisecond})
+	l.Service = account.New(account.Deps{Store: l.store, Connector: con, Waker: l.wakes, Inbox: l.inbox}, account.Config{Refresh: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
@@ -158,7 +183,7 @@ func TestPairedPhoneSendsAlsoAfterARestart(t *testing.T) {
 	l.send("after")
 }
 
-func TestUnlinkingOnThePhoneIsShown(t *testing.T) {
+func TestComplaint07LoggedOutOnThePhoneShowsAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
 	l.pair()

@@ -71,6 +71,17 @@ func (s *Service) beginPairing(workspaceID int64) error {
 	return nil
 }
 
+// Pairings counts the pairings that are going on.
+func (s *Service) Pairings() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := 0
+	for _, n := range s.pairing {
+		total += n
+	}
+	return total
+}
+
 func (s *Service) endPairing(workspaceID int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,6 +90,7 @@ func (s *Service) endPairing(workspaceID int64) {
 	}
 	if len(s.pairing) == 0 {
 		clear(s.early)
+		clear(s.limits)
 	}
 	s.pairings.Done()
 }
@@ -126,16 +138,21 @@ func (s *Service) adopt(ctx context.Context, p whatsapp.Paired, workspaceID int6
 	s.mu.Lock()
 	ev, seen := s.early[p.DeviceJID]
 	delete(s.early, p.DeviceJID)
+	limit, limited := s.limits[p.DeviceJID]
+	delete(s.limits, p.DeviceJID)
 	s.mu.Unlock()
 	if !seen {
 		ev = whatsapp.StateEvent{State: tideline.AccountConnecting, At: time.Now()}
 	}
-	s.apply(ctx, e, ev.State, ev.Reason, ev.At)
+	s.applyUntil(ctx, e, ev.State, ev.Reason, ev.At, ev.Until)
 	if s.deps.Profiles != nil {
 		// Not worth failing the pairing: groups are looked at when they change next.
 		if err := s.deps.Profiles.Linked(ctx, workspaceID, a.ID); err != nil {
 			s.log.WarnContext(ctx, "look at the groups of an account that was linked", "account", a.ID, "err", err)
 		}
+	}
+	if limited {
+		s.ReachOut(ctx, p.DeviceJID, limit)
 	}
 	if before != "" && before != p.DeviceJID {
 		if err := s.deps.Connector.Logout(ctx, before); err != nil {

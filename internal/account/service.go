@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,9 +25,32 @@ type Storage interface {
 	ApplyReceipts(ctx context.Context, r store.Receipts) error
 }
 
-// Waker is told of accounts that are connected again. It must not block.
+// Waker is told what changes for an account's queue. It must not block.
 type Waker interface {
+	// Wake: the account is connected again.
 	Wake(accountID int64)
+	// Limited: WhatsApp's limit on first messages to strangers began, changed or
+	// ended.
+	Limited(accountID int64)
+}
+
+// Event is a kind of news from WhatsApp.
+type Event string
+
+// The kinds.
+const (
+	EventState   Event = "state"
+	EventReceipt Event = "receipt"
+	EventMessage Event = "message"
+)
+
+// Observer is told what each account brings, for metrics. Its methods must not
+// block.
+type Observer interface {
+	// Heard is told of news of an account, and how long it took to handle.
+	Heard(accountID int64, kind Event, took time.Duration)
+	// Forget is told of an account that was removed.
+	Forget(accountID int64)
 }
 
 // Inbox takes what comes in for an account.
@@ -55,12 +79,13 @@ type Deps struct {
 	Waker     Waker        // nil: nobody is told
 	Inbox     Inbox        // nil: what comes in is dropped
 	Profiles  Profiles     // nil: nobody is told
+	Observer  Observer     // nil: nobody counts
 	Logger    *slog.Logger // nil: silent
 }
 
 // Config tunes the service. The zero value is good.
 type Config struct {
-	// ConnectPerSecond staggers the connects at start; 50 when zero.
+	// ConnectPerSecond staggers the connects at start; 100 when zero.
 	ConnectPerSecond int
 	// MaxPairings bounds the pairings that run at the same time, and
 	// MaxPairingsPerWorkspace those of one workspace; 16 and 4 when zero.
@@ -71,16 +96,20 @@ type Config struct {
 	// RetryFirst and RetryMax bound the pause before something that storage or
 	// the connector could not do is tried again; 500 ms and 30 s when zero.
 	RetryFirst, RetryMax time.Duration
+	// ReachOutPause is how long an account writes to nobody new when WhatsApp limits
+	// it without saying until when; an hour when zero.
+	ReachOutPause time.Duration
 }
 
 func (c Config) withDefaults() Config {
 	return Config{
-		ConnectPerSecond:        cmp.Or(c.ConnectPerSecond, 50),
+		ConnectPerSecond:        cmp.Or(c.ConnectPerSecond, 100),
 		MaxPairings:             cmp.Or(c.MaxPairings, 16),
 		MaxPairingsPerWorkspace: cmp.Or(c.MaxPairingsPerWorkspace, 4),
 		Refresh:                 cmp.Or(c.Refresh, 5*time.Second),
 		RetryFirst:              cmp.Or(c.RetryFirst, 500*time.Millisecond),
 		RetryMax:                cmp.Or(c.RetryMax, 30*time.Second),
+		ReachOutPause:           cmp.Or(c.ReachOutPause, time.Hour),
 	}
 }
 
@@ -103,8 +132,9 @@ type Service struct {
 	mu       sync.Mutex
 	byID     map[int64]*entry
 	byDevice map[string]*entry
-	pairing  map[int64]int                  // running pairings by workspace
-	early    map[string]whatsapp.StateEvent // of devices that are being paired and have no account yet
+	pairing  map[int64]int                     // running pairings by workspace
+	early    map[string]whatsapp.StateEvent    // of devices that are being paired and have no account yet
+	limits   map[string]whatsapp.ReachOutLimit // of the same devices
 }
 
 var _ whatsapp.Handler = (*Service)(nil)
@@ -123,6 +153,7 @@ func New(d Deps, cfg Config) *Service {
 		byDevice: make(map[string]*entry),
 		pairing:  make(map[int64]int),
 		early:    make(map[string]whatsapp.StateEvent),
+		limits:   make(map[string]whatsapp.ReachOutLimit),
 	}
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	d.Connector.Handle(s)
@@ -161,6 +192,25 @@ func (s *Service) Logout(ctx context.Context, workspaceID, accountID int64) erro
 	// can't know who asked for it.
 	s.apply(ctx, e, tideline.AccountLoggedOut, reason, time.Now())
 	return nil
+}
+
+// Reconnect connects the account at once instead of at the time that was planned,
+// also when WhatsApp banned it for a while or refused the version. For one that is
+// connected or connecting it does nothing. Errors: not_found, conflict (it has no
+// session).
+func (s *Service) Reconnect(ctx context.Context, workspaceID, accountID int64) error {
+	e, err := s.entry(ctx, workspaceID, accountID)
+	if err != nil {
+		return err
+	}
+	device := e.currentDevice()
+	if device != "" {
+		err = s.deps.Connector.Connect(ctx, device)
+	}
+	if device == "" || errors.Is(err, whatsapp.ErrNoSession) {
+		return tideline.Errorf(tideline.CodeConflict, "the number is not linked any more: pair it again with tideline account pair")
+	}
+	return err
 }
 
 // Remove takes the account out of the workspace: its queued messages fail and

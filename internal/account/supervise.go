@@ -69,16 +69,15 @@ func (s *Service) Run(ctx context.Context) error {
 			pause = min(2*pause, s.cfg.RetryMax)
 			again = time.After(pause)
 		case <-refresh.C:
-			now, err := s.deps.Store.Version(ctx)
-			if err != nil || now == version {
-				continue
+			more := s.release(ctx)
+			if now, err := s.deps.Store.Version(ctx); err == nil && now != version {
+				changed, err := s.reconcile(ctx)
+				if err != nil {
+					s.log.WarnContext(ctx, "look for changed accounts", "err", err)
+				} else {
+					version, more = now, append(more, changed...)
+				}
 			}
-			more, err := s.reconcile(ctx)
-			if err != nil {
-				s.log.WarnContext(ctx, "look for changed accounts", "err", err)
-				continue
-			}
-			version = now
 			if len(more) > 0 {
 				select {
 				case queue <- more:
@@ -114,6 +113,8 @@ func (s *Service) reconcile(ctx context.Context) ([]*entry, error) {
 		}
 		e := s.register(a)
 		switch {
+		case session[a.DeviceJID] && a.State == tideline.AccountBanned && time.Now().Before(a.Hold.BannedUntil):
+			e.wait()
 		case session[a.DeviceJID]:
 			s.apply(ctx, e, tideline.AccountConnecting, "", time.Now())
 			connect = append(connect, e)
@@ -248,7 +249,7 @@ func (s *Service) finish(ctx context.Context) {
 		if e.state.Retryable() && !e.gone {
 			e.state, e.reason, e.at, e.stale = tideline.AccountDisconnected, reasonStopped, time.Now(), true
 		}
-		if e.stale {
+		if e.stale || e.held {
 			s.write(ctx, e)
 		}
 		e.mu.Unlock()

@@ -73,6 +73,7 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	Queued   int       `json:"queued"`
 	InFlight int       `json:"in_flight"`
+	Pairings int       `json:"pairings"` // that wait for a phone
 }
 
 // failure is the body of an answer that is no success.

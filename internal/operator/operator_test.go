@@ -37,6 +37,8 @@ func (f fakeAccounts) Remove(context.Context, int64, int64) error {
 	return errors.New("disk on fire")
 }
 
+func (f fakeAccounts) Reconnect(context.Context, int64, int64) error { return nil }
+
 // start runs a server on a folder until the test ends.
 func start(t *testing.T, dir string, f fakeAccounts) (*Client, *Socket) {
 	t.Helper()
@@ -46,7 +48,8 @@ func start(t *testing.T, dir string, f fakeAccounts) (*Client, *Socket) {
 	}
 	server := NewServer(s, Deps{
 		Accounts: f, Status: func() Status { return Status{PID: 7, Version: "v", Queued: 3} },
-		Logger: slog.New(slog.DiscardHandler),
+		Versions: fakeVersions(),
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -19,12 +19,14 @@ type Accounts interface {
 	Pair(ctx context.Context, workspaceID int64, by tideline.Member, r whatsapp.PairRequest) (<-chan whatsapp.PairEvent, error)
 	Logout(ctx context.Context, workspaceID, accountID int64) error
 	Remove(ctx context.Context, workspaceID, accountID int64) error
+	Reconnect(ctx context.Context, workspaceID, accountID int64) error
 }
 
 // Deps is what a Server works with; all are required.
 type Deps struct {
 	Accounts Accounts
 	Status   func() Status
+	Versions Versions
 	Logger   *slog.Logger
 }
 
@@ -50,6 +52,9 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /pair", s.pair)
 	mux.HandleFunc("POST /logout", s.account("log out account", s.deps.Accounts.Logout))
 	mux.HandleFunc("POST /remove", s.account("remove account", s.deps.Accounts.Remove))
+	mux.HandleFunc("POST /reconnect", s.account("reconnect account", s.deps.Accounts.Reconnect))
+	mux.HandleFunc("GET /whatsapp-version", s.version)
+	mux.HandleFunc("POST /whatsapp-version", s.setVersion)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout,
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -59,6 +59,13 @@ func (a *attempt) run(ctx context.Context) {
 	case !a.started.Before(a.deadline()):
 		a.settle(ctx, store.Settlement{Status: tideline.StatusFailed, Reason: tideline.ReasonExpired, At: a.started})
 		return
+	case a.out.Account.Hold.ReachOutLimited(a.started):
+		if held, err := a.holdBack(ctx); held {
+			return
+		} else if err != nil {
+			a.failed(ctx, err, time.Now())
+			return
+		}
 	}
 	sent, err := a.send(ctx)
 	now := time.Now()
@@ -199,6 +206,9 @@ func (a *attempt) settle(ctx context.Context, st store.Settlement) {
 	a.pacer.Finish(a.account, st.LaneAt)
 	if a.deps.Observer != nil {
 		a.deps.Observer.Settled(st.Status, st.Reason, a.started.Sub(a.due), took)
+	}
+	if a.deps.Accounts != nil {
+		a.deps.Accounts.Ended(a.account, st.Status, took)
 	}
 }
 

@@ -25,7 +25,8 @@ type Pacer struct {
 	queue   entries
 	heap    laneHeap
 	queued  int
-	running int // busy lanes
+	running int               // busy lanes
+	aside   map[int64][]entry // by account: what SetAside took out of the lane, in acceptance order
 }
 
 // lane is one account's queue. 40 bytes; head and tail point into Pacer.queue.
@@ -36,7 +37,7 @@ type lane struct {
 	head, tail uint32
 	pos        int32 // place in the heap; -1 when not waiting
 	state      laneState
-	parked     bool // waiting: due was set by Again, not by the gap; busy: Wake was called
+	parked     bool // waiting: due was set by Again, not by the gap; busy: Wake or Recall was called
 }
 
 type laneState uint8
@@ -190,6 +191,7 @@ func (p *Pacer) RegapAll(qs []store.Queued) {
 		}
 		cursor[q.AccountID] = at
 	}
+	p.regapAside(qs)
 	now := p.offset(time.Now())
 	for account := range cursor {
 		l := &p.lanes[p.lane(account)]

@@ -41,6 +41,13 @@ type Observer interface {
 	Retried()
 }
 
+// AccountObserver is told what each account sends, for metrics. Its methods must
+// not block.
+type AccountObserver interface {
+	// Ended is told of every message that ended, and how long its last attempt took.
+	Ended(accountID int64, status tideline.Status, took time.Duration)
+}
+
 // Config bounds the attempts. The zero value means the defaults.
 type Config struct {
 	SendTimeout   time.Duration // for one attempt: looking up the recipient, and the acknowledgement; default 45 s
@@ -51,13 +58,14 @@ type Config struct {
 	MaxBackoff    time.Duration // default 1 min
 }
 
-// Deps are what a Service works with; Observer may be nil.
+// Deps are what a Service works with; Observer and Accounts may be nil.
 type Deps struct {
 	Store    Storage
 	Sender   Sender
 	Blobs    Blobs
 	Logger   *slog.Logger
 	Observer Observer
+	Accounts AccountObserver
 }
 
 // Service sends the messages that the Pacer hands out and settles them.
@@ -71,6 +79,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	troubles map[int64]trouble // lanes whose head could not be sent yet
+	recalls  map[int64]recall  // lanes that have messages set aside
 }
 
 // New makes a Service. Load must come before the first Accept, Run after it.
@@ -86,7 +95,7 @@ func New(d Deps, c Config) *Service {
 	def(&c.Drain, 10*time.Second)
 	def(&c.MinBackoff, time.Second)
 	def(&c.MaxBackoff, time.Minute)
-	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble)}
+	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble), recalls: make(map[int64]recall)}
 	s.pacer = NewPacer(s.handOut)
 	return s
 }
@@ -122,6 +131,7 @@ func (s *Service) Run(ctx context.Context) error {
 	watching.Go(func() { s.watchGaps(ctx) })
 	err := s.pacer.Run(ctx)
 	watching.Wait()
+	s.stopRecalls()
 
 	drained := make(chan struct{})
 	go func() { s.attempts.Wait(); close(drained) }()
@@ -139,6 +149,10 @@ func (s *Service) Run(ctx context.Context) error {
 // Wake tells that an account is connected again: what waits for it goes as
 // soon as the gap allows.
 func (s *Service) Wake(accountID int64) { s.pacer.Wake(accountID) }
+
+// Limited tells that WhatsApp's limit on an account began, changed or ended: what
+// waits for it is looked at anew.
+func (s *Service) Limited(accountID int64) { s.pacer.Recall(accountID) }
 
 // Queued counts the messages in the outbox and those in flight.
 func (s *Service) Queued() (messages, inFlight int) { return s.pacer.Queued() }

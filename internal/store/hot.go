@@ -173,6 +173,7 @@ type Outgoing struct {
 	Account tideline.Account
 	File    *tideline.File // nil = text only
 	Gap     time.Duration  // the pause to keep before it, as stored now
+	Note    string         // what was noted last about why it waits; "" = nothing
 	// Quote is the message that it answers, as far as it is known: its WhatsApp id,
 	// FromMe, Sender and Text are set. nil = none.
 	Quote *tideline.Message
@@ -186,4 +187,8 @@ type Outbox interface {
 	Lanes(ctx context.Context, fn func(Lane) error) error
 	// Outgoing reads a queued message; not_found when it is not (or no longer) queued.
 	Outgoing(ctx context.Context, messageID int64) (Outgoing, error)
+	// FirstContact reports whether a chat has no conversation yet: nothing was
+	// received in it, and nothing that was sent to it went out. What counts for
+	// WhatsApp is the person, so a group is never one. Deleted messages count too.
+	FirstContact(ctx context.Context, workspaceID, chatID int64) (bool, error)
 }

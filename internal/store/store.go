@@ -114,6 +114,9 @@ type Accounts interface {
 	SetAccountState(ctx context.Context, accountID int64, state tideline.AccountState, reason string, at time.Time) error
 	// SetAccountName notes the push name. It serves the supervisor. not_found.
 	SetAccountName(ctx context.Context, accountID int64, name string) error
+	// SetAccountHold notes until when WhatsApp restricts an account, in place of what
+	// was noted before. It serves the supervisor. not_found.
+	SetAccountHold(ctx context.Context, accountID int64, h tideline.Hold) error
 	// AllAccounts lists the accounts of all workspaces by id, for the supervisor.
 	AllAccounts(ctx context.Context) ([]tideline.Account, error)
 	// RemoveAccount deletes nothing that was said: it fails the account's queued
@@ -158,7 +161,14 @@ type Place struct {
 	Position int       // messages of the same lane before it
 	Expected time.Time // when it will be sent if the account stays connected: the lane's clock plus the stored gaps up to it; zero when the lane never sent and nothing is before it, that is: now
 	Note     string    // why the last attempt to send it did not end it; "" when there was none
+	// HeldUntil is when WhatsApp's limit on first messages to strangers ends, for
+	// which it waits while others overtake it; zero when it does not.
+	HeldUntil time.Time
 }
+
+// NoteReachOutLimited is the note of a queued message that waits for the end of
+// WhatsApp's limit on first messages to strangers.
+const NoteReachOutLimited = "held back: WhatsApp lets this account write to nobody new for now"
 
 // Messages reads messages.
 type Messages interface {
@@ -228,6 +238,10 @@ type Settings interface {
 	// Secret gives the value under name, making it with size random bytes the
 	// first time; concurrent first calls, also of several processes, agree.
 	Secret(ctx context.Context, name string, size int) ([]byte, error)
+	// Setting gives what SetSetting stored under name; "" when nothing was.
+	Setting(ctx context.Context, name string) (string, error)
+	// SetSetting keeps a value that an operator changed while the server ran.
+	SetSetting(ctx context.Context, name, value string) error
 	// Prune deletes what has a limited life and is over at now: idempotency
 	// keys, receipts and changes whose messages never came.
 	Prune(ctx context.Context, now time.Time) error

@@ -81,6 +81,8 @@ type Sources struct {
 	Queue func() (messages, inFlight int)
 	// Accounts lists all accounts.
 	Accounts func(ctx context.Context) ([]tideline.Account, error)
+	// Pairings counts the pairings that wait for a phone.
+	Pairings func() int
 	// Commits gives the transactions committed, those that held acceptances, and
 	// the messages accepted since the start.
 	Commits func() (commits, batches, accepted int64)
@@ -96,7 +98,8 @@ func (s Sources) Register(r prometheus.Registerer) { r.MustRegister(newSourceCol
 type sourceCollector struct {
 	s                          Sources
 	queued, inFlight           *prometheus.Desc
-	accounts                   *prometheus.Desc
+	accounts, limited          *prometheus.Desc
+	pairings                   *prometheus.Desc
 	commits, batches, accepted *prometheus.Desc
 }
 
@@ -109,6 +112,8 @@ func newSourceCollector(s Sources) *sourceCollector {
 		queued:   desc("outbox_messages", "Accepted messages that are not sent yet."),
 		inFlight: desc("outbox_in_flight", "Messages that are being sent right now."),
 		accounts: desc("accounts", "WhatsApp accounts by state.", "state"),
+		limited:  desc("accounts_reach_out_limited", "WhatsApp accounts that may write to nobody new for now."),
+		pairings: desc("pairings", "Pairings that wait for a phone."),
 		commits:  desc("store_commits_total", "Transactions committed."),
 		batches:  desc("store_accept_batches_total", "Transactions that held at least one acceptance."),
 		accepted: desc("messages_accepted_total", "Messages accepted."),
@@ -117,7 +122,7 @@ func newSourceCollector(s Sources) *sourceCollector {
 
 // Describe implements prometheus.Collector.
 func (c *sourceCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.commits, c.batches, c.accepted} {
+	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.limited, c.pairings, c.commits, c.batches, c.accepted} {
 		out <- d
 	}
 }
@@ -138,6 +143,9 @@ func (c *sourceCollector) Collect(out chan<- prometheus.Metric) {
 		put(c.batches, prometheus.CounterValue, float64(batches))
 		put(c.accepted, prometheus.CounterValue, float64(accepted))
 	}
+	if c.s.Pairings != nil {
+		put(c.pairings, prometheus.GaugeValue, float64(c.s.Pairings()))
+	}
 	if c.s.Accounts != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		defer cancel()
@@ -149,9 +157,14 @@ func (c *sourceCollector) Collect(out chan<- prometheus.Metric) {
 		for _, state := range accountStates() {
 			count[state] = 0
 		}
+		limited, now := 0, time.Now()
 		for _, a := range accounts {
 			count[a.State]++
+			if a.Hold.ReachOutLimited(now) {
+				limited++
+			}
 		}
+		put(c.limited, prometheus.GaugeValue, float64(limited))
 		for state, n := range count {
 			put(c.accounts, prometheus.GaugeValue, float64(n), string(state))
 		}

@@ -6,8 +6,8 @@ import "time"
 // from what the connector proves, never assumed.
 type AccountState string
 
-// The states. Each has an exit: everything but active is left by connecting,
-// pairing again or removing the account.
+// The states. Each has an exit, which docs/operations.md lists: by itself with
+// time, by pairing again, or for AccountOutdated by another version.
 const (
 	AccountConnecting   AccountState = "connecting"   // paired; the server is opening its connection
 	AccountActive       AccountState = "active"       // connected and proven alive
@@ -44,4 +44,20 @@ type Account struct {
 	OwnerName   string    // display name of the member who paired it
 	OwnerEmail  string
 	CreatedAt   time.Time
+	Hold        Hold // what WhatsApp restricts for a while
 }
+
+// Hold says until when WhatsApp restricts an account. Zero instants mean that it
+// does not.
+type Hold struct {
+	// BannedUntil is when the account may log in again. It belongs to
+	// AccountBanned and means nothing in other states.
+	BannedUntil time.Time
+	// ReachOutUntil is when the account may write to strangers again. The account
+	// is connected meanwhile, and its conversations go on.
+	ReachOutUntil time.Time
+}
+
+// ReachOutLimited reports whether the account may write only to people with whom
+// it has a conversation.
+func (h Hold) ReachOutLimited(now time.Time) bool { return now.Before(h.ReachOutUntil) }

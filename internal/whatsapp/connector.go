@@ -31,7 +31,7 @@ type Connector interface {
 	Pair(ctx context.Context, p PairRequest) (<-chan PairEvent, error)
 
 	// Connect opens the account's connection and keeps it open, reconnecting after
-	// drops, until Disconnect, Logout or a state that needs a person. It returns
+	// drops and when a ban is over, until Disconnect, Logout or a state that needs a person. It returns
 	// once the attempt has started; the outcome comes as events. Connecting what is
 	// connected does nothing. ErrNoSession when the connector has no keys for device.
 	Connect(ctx context.Context, device string) error
@@ -221,6 +221,16 @@ type Handler interface {
 	// mean that the announcement is durable. A chunk may be announced more than once.
 	// With ErrAccountPending it is asked again in a moment.
 	History(ctx context.Context, device string, c HistoryChunk) error
+	// ReachOut is told when WhatsApp limits to whom the account may write, and when
+	// it lifts that before its time. It may come again, and may change the end.
+	ReachOut(ctx context.Context, device string, l ReachOutLimit)
+}
+
+// ReachOutLimit is WhatsApp's limit on writing to people with whom the account
+// has no conversation yet.
+type ReachOutLimit struct {
+	Active bool
+	Until  time.Time // when it ends by itself; zero when WhatsApp did not say
 }
 
 // StateEvent is a change of an account's connection.
@@ -229,6 +239,9 @@ type StateEvent struct {
 	State     tideline.AccountState
 	Reason    string    // for people
 	At        time.Time //
+	// Until is when the connector will try again by itself, with AccountBanned;
+	// zero when it is not known how long the ban lasts.
+	Until time.Time
 }
 
 // ErrOffline says that the account has no connection.

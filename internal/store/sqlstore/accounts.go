@@ -10,11 +10,12 @@ import (
 )
 
 const accountColumns = `a.id, a.workspace_id, a.jid, a.device_jid, a.phone, a.name, a.state, a.state_reason,
-	a.connected_on, a.owner_name, a.owner_email, a.created_at`
+	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until`
 
 func accountFields(a *tideline.Account) []any {
 	return []any{&a.ID, &a.WorkspaceID, &a.JID, &a.DeviceJID, &a.Phone, &a.Name, &a.State, &a.StateReason,
-		millis{&a.ConnectedOn}, &a.OwnerName, &a.OwnerEmail, millis{&a.CreatedAt}}
+		millis{&a.ConnectedOn}, &a.OwnerName, &a.OwnerEmail, millis{&a.CreatedAt},
+		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil}}
 }
 
 // accounts lists the accounts that the condition finds.
@@ -58,7 +59,7 @@ func (s *Store) PutAccount(ctx context.Context, a tideline.Account) (tideline.Ac
 				name = CASE WHEN $3 = '' THEN name ELSE $3 END,
 				state = CASE WHEN $4 = '' THEN state ELSE $4 END,
 				state_reason = CASE WHEN $4 = '' THEN state_reason ELSE $5 END,
-				owner_name = $6, owner_email = $7, removed_at = NULL WHERE id = $8`,
+				owner_name = $6, owner_email = $7, removed_at = NULL WHERE id = $8`, // a restriction is the number's and stays
 				a.DeviceJID, string(a.Phone), a.Name, string(a.State), a.StateReason, a.OwnerName, a.OwnerEmail, id)
 		}
 		if isUnique(err) {

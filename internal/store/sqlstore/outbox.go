@@ -68,8 +68,8 @@ func (s *Store) Outgoing(ctx context.Context, messageID int64) (store.Outgoing, 
 	fields = append(fields, accountFields(&out.Account)...)
 	fields = append(fields, file.fields()...)
 	var gap int64
-	fields = append(fields, &gap)
-	err := s.reader().one(ctx, `SELECT `+messageColumns+`, `+chatColumns+`, `+accountColumns+`, `+fileColumns+`, o.gap_ms
+	fields = append(fields, &gap, &out.Note)
+	err := s.reader().one(ctx, `SELECT `+messageColumns+`, `+chatColumns+`, `+accountColumns+`, `+fileColumns+`, o.gap_ms, o.note
 		FROM outbox o
 		JOIN messages m ON m.id = o.message_id
 		JOIN chats c ON c.id = m.chat_id
@@ -105,14 +105,20 @@ func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (stor
 	var p store.Place
 	err := s.read(ctx, func(t *tx) error {
 		var accountID int64
-		err := t.one(ctx, `SELECT o.account_id, o.note FROM outbox o JOIN messages m ON m.id = o.message_id
-			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID, &p.Note)
+		var until time.Time
+		err := t.one(ctx, `SELECT o.account_id, o.note, a.reach_out_until FROM outbox o JOIN messages m ON m.id = o.message_id
+			JOIN accounts a ON a.id = o.account_id
+			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID, &p.Note, millis{&until})
 		if err != nil {
 			return err
 		}
+		if p.Note == store.NoteReachOutLimited {
+			p.HeldUntil = until
+		}
 		var head, gaps int64
 		if err := t.one(ctx, `SELECT count(*), min(message_id), CAST(sum(gap_ms) AS BIGINT) FROM outbox
-			WHERE account_id = $1 AND message_id <= $2`, []any{accountID, messageID}, &p.Position, &head, &gaps); err != nil {
+			WHERE account_id = $1 AND message_id <= $2 AND (note <> $3 OR message_id = $2)`, // those held back are overtaken
+			[]any{accountID, messageID, store.NoteReachOutLimited}, &p.Position, &head, &gaps); err != nil {
 			return err
 		}
 		p.Position-- // itself
@@ -130,6 +136,9 @@ func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (stor
 			// The lane never sent: its first message goes out without a gap, as soon
 			// as it was accepted.
 			p.Expected = accepted.Add(time.Duration(gaps-headGap) * time.Millisecond)
+		}
+		if p.Expected.Before(p.HeldUntil) {
+			p.Expected = p.HeldUntil
 		}
 		return nil
 	})

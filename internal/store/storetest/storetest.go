@@ -38,6 +38,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Directory":   directoryTests,
 		"Workspaces":  workspaceTests,
 		"Accounts":    accountTests,
+		"Holds":       holdTests,
 		"Files":       fileTests,
 		"Settings":    settingsTests,
 		"Concurrency": concurrencyTests,

@@ -24,6 +24,7 @@ type recorder struct {
 	names    map[string]string
 	news     []whatsapp.News
 	chunks   []whatsapp.HistoryChunk
+	limits   []whatsapp.ReachOutLimit
 	refuse   int // receipts and messages still to be refused
 	refused  int
 }
@@ -53,6 +54,10 @@ func (r *recorder) State(_ context.Context, ev whatsapp.StateEvent) {
 
 func (r *recorder) Name(_ context.Context, device, name string) {
 	r.note(func() { r.names[device] = name })
+}
+
+func (r *recorder) ReachOut(_ context.Context, _ string, l whatsapp.ReachOutLimit) {
+	r.note(func() { r.limits = append(r.limits, l) })
 }
 
 func (r *recorder) Receipts(_ context.Context, device string, ids []string, status tideline.Status, at time.Time) (err error) {

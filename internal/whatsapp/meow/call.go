@@ -14,6 +14,7 @@ import (
 
 // call is one that rings or talks on the phone.
 type call struct {
+	meta     types.BasicCallMeta // of the offer
 	video    bool
 	talkFrom time.Time // zero while it rings
 	refused  bool
@@ -29,7 +30,21 @@ func (s *session) rings(meta types.BasicCallMeta, data *waBinary.Node, media str
 		clear(s.calls)
 	}
 	_, video := data.GetOptionalChildByTag("video")
-	s.calls[meta.CallID] = &call{video: video || media == "video"}
+	s.calls[meta.CallID] = &call{meta: meta, video: video || media == "video"}
+}
+
+// ringsAtMost is longer than a call rings before its caller's phone gives up.
+const ringsAtMost = 3 * time.Minute
+
+// endStaleCalls is told when WhatsApp has passed on what came while the account
+// was away. A call that began back then and whose end is not among that has
+// ended too.
+func (s *session) endStaleCalls() {
+	for _, c := range s.calls {
+		if rang := time.Since(c.meta.Timestamp); rang > ringsAtMost && c.talkFrom.IsZero() {
+			s.hungUp(&events.CallTerminate{BasicCallMeta: c.meta})
+		}
+	}
 }
 
 // talks notes that the call was accepted, on the phone or on another device.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -33,6 +34,8 @@ type Connector struct {
 	dials  chan struct{} // one element per connection being opened
 	looks  chan struct{} // one element per picture being decoded
 
+	version atomic.Pointer[store.WAVersionContainer] // to announce; nil = the library's
+
 	mu     sync.Mutex
 	open   map[string]*session // by device JID
 	closed bool
@@ -51,7 +54,7 @@ func Open(ctx context.Context, o Options) (*Connector, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	want := settings{keepAlive: o.KeepAlive, deviceName: o.DeviceName, version: o.Version}
+	want := settings{keepAlive: o.KeepAlive, deviceName: o.DeviceName}
 	if o.Endpoint != nil {
 		want.sandbox, want.rootKey = true, o.Endpoint.RootKey
 	}
@@ -69,6 +72,9 @@ func Open(ctx context.Context, o Options) (*Connector, error) {
 		dials: make(chan struct{}, o.MaxDials),
 		looks: make(chan struct{}, maxLooks),
 		open:  make(map[string]*session),
+	}
+	if err := c.setVersion(o.Version); err != nil {
+		return nil, errors.Join(err, keys.close())
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -156,8 +162,9 @@ func (c *Connector) Close() error {
 // that only lists or logs out.
 type nobody struct{}
 
-func (nobody) State(context.Context, whatsapp.StateEvent) {}
-func (nobody) Name(context.Context, string, string)       {}
+func (nobody) State(context.Context, whatsapp.StateEvent)               {}
+func (nobody) Name(context.Context, string, string)                     {}
+func (nobody) ReachOut(context.Context, string, whatsapp.ReachOutLimit) {}
 
 // Receipts refuses them, so that WhatsApp keeps them for one who stores them.
 func (nobody) Receipts(context.Context, string, []string, tideline.Status, time.Time) error {
@@ -251,6 +258,7 @@ func (c *Connector) session(ctx context.Context, device string) (*session, error
 // connector's network, over line.
 func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {
 	cli := whatsmeow.NewClient(keys, c.lib)
+	cli.GetClientPayload = c.payload(cli, func(store.WAVersionContainer) {})
 	socket := line.client()
 	cli.SetPreLoginHTTPClient(socket)
 	cli.SetWebsocketHTTPClient(socket)

@@ -9,7 +9,6 @@ import (
 
 	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/socket"
-	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
@@ -19,6 +18,12 @@ import (
 // failureRetry is the pause after WhatsApp refused a login for a reason that
 // does not end the session and that the library knows no remedy for.
 const failureRetry = time.Minute
+
+// banRetry is the pause after a ban of which WhatsApp did not say when it ends.
+const banRetry = 6 * time.Hour
+
+// outdatedRetry is about how often a refused version is tried again.
+const outdatedRetry = time.Hour
 
 // handle takes the library's events. Stanzas come one after another; events
 // about the connection come from goroutines of their own. False means: don't
@@ -40,7 +45,9 @@ func (s *session) handle(evt any) bool {
 	case *events.TemporaryBan:
 		s.banned(e)
 	case *events.ClientOutdated:
-		s.refused(tideline.AccountOutdated, "WhatsApp no longer accepts version "+store.GetWAVersion().String()+" of the client; update Tideline")
+		s.tooOld()
+	case *events.NotifyAccountReachoutTimelock:
+		s.timelocked(e)
 	case *events.ConnectFailure:
 		s.spoil()
 		s.downFor(backoff(0, failureRetry, failureRetry), "WhatsApp refused the login ("+e.Reason.String()+")")
@@ -53,6 +60,8 @@ func (s *session) handle(evt any) bool {
 	case *events.UndecryptableMessage:
 		// The library asks the sender to encrypt it anew, and it comes again then.
 		s.c.log.Info("message can't be decrypted yet", "device", s.device, "id", e.Info.ID)
+	case *events.OfflineSyncCompleted:
+		s.endStaleCalls()
 	case *events.CallOffer:
 		s.rings(e.BasicCallMeta, e.Data, "")
 	case *events.CallOfferNotice:
@@ -148,13 +157,16 @@ func (s *session) refused(state tideline.AccountState, reason string) {
 // banned is told when WhatsApp refuses the number for a while, often with an end.
 func (s *session) banned(e *events.TemporaryBan) {
 	reason := "WhatsApp refuses the number for a while (" + e.Code.String() + ")"
+	pause, until := backoff(0, banRetry, banRetry), time.Time{}
 	if e.Expire > 0 {
-		reason += ", until " + time.Now().Add(e.Expire).UTC().Format("2006-01-02 15:04 MST")
+		until = time.Now().Add(e.Expire)
+		pause = e.Expire + backoff(0, failureRetry, failureRetry)
 	}
-	s.refused(tideline.AccountBanned, reason)
-	if e.Expire > 0 {
-		s.plan(e.Expire + backoff(0, failureRetry, failureRetry))
-	}
+	s.spoil()
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	s.reportUntil(tideline.AccountBanned, reason, until)
+	s.plan(pause)
 }
 
 // stateAfterLogout tells a ban from an unlinking. The words for the codes are

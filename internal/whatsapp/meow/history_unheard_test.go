@@ -31,6 +31,8 @@ func (listener) Receipts(context.Context, string, []string, tideline.Status, tim
 
 func (listener) News(context.Context, string, whatsapp.News) error { return nil }
 
+func (listener) ReachOut(context.Context, string, whatsapp.ReachOutLimit) {}
+
 func (l listener) History(_ context.Context, _ string, c whatsapp.HistoryChunk) error {
 	l.chunks <- c
 	return nil

@@ -27,7 +27,7 @@ type Options struct {
 	DeviceName string
 	// Version overrides the WhatsApp Web version that the library announces, as
 	// "2.3000.1047769893", for the time between WhatsApp refusing a version and
-	// a new release. The same for all connectors of a process.
+	// a new release; "" is the library's own. SetVersion changes it.
 	Version string
 	// KeepAlive says how fast a dead connection is noticed. The same for all
 	// connectors of a process.

@@ -38,7 +38,7 @@ var (
 	errPairExpired   = errors.New("no code was used in time; start the pairing again")
 	errPairClosed    = errors.New("WhatsApp closed the connection before the phone was linked; start the pairing again")
 	errPairPasskey   = errors.New("WhatsApp asks this number for a passkey, which can't be given here; remove the passkey on the phone (Settings, Account, Passkeys) or pair from WhatsApp Web first, then try again")
-	errPairOutdated  = errors.New("WhatsApp no longer accepts this version of the client; update Tideline")
+	errPairOutdated  = errors.New("WhatsApp no longer accepts this version of the client; update Tideline, or announce a newer version with tideline whatsapp-version")
 	errPairNotLinked = errors.New("the phone linked the device, but WhatsApp refused its first login; start the pairing again")
 )
 

@@ -2,7 +2,6 @@ package meow
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -18,7 +17,6 @@ type settings struct {
 	rootKey    [32]byte // only in a sandbox
 	keepAlive  KeepAlive
 	deviceName string
-	version    string
 }
 
 // process remembers what the first Open of this process settled. The library's
@@ -36,13 +34,6 @@ func settle(want settings, log *slog.Logger) error {
 	defer process.mu.Unlock()
 	if process.settled {
 		return process.is.conflict(want)
-	}
-	if want.version != "" {
-		version, err := store.ParseVersion(want.version)
-		if err != nil {
-			return fmt.Errorf("whatsapp version: %w", err)
-		}
-		store.SetWAVersion(version)
 	}
 	if want.sandbox {
 		whatsmeow.WACertPubKey = want.rootKey
@@ -73,6 +64,6 @@ func (s settings) conflict(want settings) error {
 	case s.rootKey != want.rootKey:
 		return errors.New("this process joined another sandbox network already")
 	default:
-		return errors.New("another connector of this process has a different device name, WhatsApp version or keep-alive")
+		return errors.New("another connector of this process has a different device name or keep-alive")
 	}
 }

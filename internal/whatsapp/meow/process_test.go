@@ -60,7 +60,7 @@ func TestProcessIsOneNetworkOnly(t *testing.T) {
 		"another sandbox":   func(o *Options) { o.Endpoint = &Endpoint{Addr: srv.Addr(), RootKey: [32]byte{1}} },
 		"another name":      func(o *Options) { o.DeviceName = "Other" },
 		"another pace":      func(o *Options) { o.KeepAlive.Max *= 2 },
-		"another version":   func(o *Options) { o.Version = "2.3000.1" },
+		"no version":        func(o *Options) { o.Version = "newest" },
 		"no folder":         func(o *Options) { o.DataDir = "" },
 		"an empty interval": func(o *Options) { o.KeepAlive.Max = o.KeepAlive.Min },
 	} {

@@ -37,6 +37,9 @@ func (c *Connector) Send(ctx context.Context, m whatsapp.Outgoing) (whatsapp.Sen
 	}
 	sent, err := s.send(ctx, to, m.MessageID, func(ctx context.Context) (*waE2E.Message, error) { return s.content(ctx, m) })
 	if err != nil {
+		if e, ok := errors.AsType[*whatsapp.SendError](err); ok && e.Reason == tideline.ReasonReachOutLimited {
+			s.reachOutRefused(ctx)
+		}
 		return whatsapp.Sent{}, err
 	}
 	return sent, nil

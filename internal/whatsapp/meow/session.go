@@ -3,13 +3,11 @@ package meow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
@@ -70,7 +68,9 @@ type session struct {
 	failures int         // drops and failed connects since the last steady connection
 	replaced int         // how often in a row another program took over
 	activeAt time.Time
-	resetAt  *time.Timer // the reset that makes WhatsApp repeat what was not taken
+	resetAt  *time.Timer              // the reset that makes WhatsApp repeat what was not taken
+	version  store.WAVersionContainer // announced at the last login
+	refusals []time.Time              // with error 463, the latest ones; see reachOutRefused
 
 	calls map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
 }
@@ -90,6 +90,11 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	keys.EventBuffer = &keyGuard{EventBuffer: keys.EventBuffer, probe: c.sessions.writable, repeat: s.keysUnavailable}
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
+	s.cli.GetClientPayload = c.payload(s.cli, func(v store.WAVersionContainer) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.version = v
+	})
 	return s
 }
 
@@ -255,6 +260,11 @@ func backoff(failures int, first, limit time.Duration) time.Duration {
 // report tells the handler of a new state. It is called with deliver held. What
 // is reported already is not repeated; an empty reason adds nothing to a state.
 func (s *session) report(state tideline.AccountState, reason string) {
+	s.reportUntil(state, reason, time.Time{})
+}
+
+// reportUntil reports a state that ends by itself at until.
+func (s *session) reportUntil(state tideline.AccountState, reason string, until time.Time) {
 	now := time.Now()
 	s.mu.Lock()
 	if s.closed || s.state == state && (reason == "" || reason == s.reason) {
@@ -266,7 +276,7 @@ func (s *session) report(state tideline.AccountState, reason string) {
 		s.activeAt = now
 	}
 	s.mu.Unlock()
-	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now})
+	s.c.handler.State(s.c.ctx, whatsapp.StateEvent{DeviceJID: s.device, State: state, Reason: reason, At: now, Until: until})
 	s.mu.Lock()
 	s.told = state
 	s.announce()
@@ -369,52 +379,4 @@ func (s *session) active() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.closed && s.state == tideline.AccountActive
-}
-
-// unlink asks WhatsApp to take the device off the phone's list. It is the query
-// of the library's Logout (client.go) without what follows there: closing the
-// connection is done with more care here, and the keys are deleted in any case.
-func (s *session) unlink(ctx context.Context) error {
-	//nolint:staticcheck // marked deprecated only to frighten; there is no other way to ask for an answer
-	_, err := s.cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
-		Namespace: "md",
-		Type:      whatsmeow.DangerousInfoQueryType("set"),
-		To:        types.ServerJID,
-		Content: []waBinary.Node{{
-			Tag:   "remove-companion-device",
-			Attrs: waBinary.Attrs{"jid": s.jid, "reason": "user_initiated"},
-		}},
-	})
-	return err
-}
-
-// logout unlinks the device at WhatsApp if a connection can be had, and deletes
-// its keys.
-func (s *session) logout(ctx context.Context) error {
-	if !s.active() {
-		s.connect()
-		wait, cancel := context.WithTimeout(ctx, s.c.opts.LogoutWait)
-		// The outcome shows below; being unreachable does not keep the keys.
-		_, _ = s.await(wait, tideline.AccountActive, tideline.AccountLoggedOut, tideline.AccountBanned, tideline.AccountOutdated)
-		cancel()
-	}
-	s.c.forget(s)
-	var told error
-	if s.active() {
-		iq, cancel := context.WithTimeout(ctx, s.c.opts.LogoutWait)
-		told = s.unlink(iq)
-		cancel()
-	}
-	s.deliver.Lock()
-	s.report(tideline.AccountLoggedOut, reasonLoggedOut)
-	s.shut()
-	s.deliver.Unlock()
-	s.hangUp()
-	if told != nil {
-		s.c.log.Warn("whatsapp did not confirm the logout; the keys are deleted all the same", "session", s.label, "err", quiet(told))
-	}
-	if err := s.c.sessions.delete(context.WithoutCancel(ctx), s.jid); err != nil {
-		return fmt.Errorf("delete whatsapp session: %w", err)
-	}
-	return nil
 }
