@@ -31,8 +31,8 @@ const group = tideline.JID("1@g.us")
 // world is storage, connector and files in memory.
 type world struct {
 	mu      sync.Mutex
-	away    bool // storage
-	silent  bool // WhatsApp
+	away    bool  // storage
+	silent  error // what WhatsApp's silence looks like
 	due     map[int64]time.Time
 	chats   map[int64]store.Profile
 	looked  []tideline.Peer
@@ -174,10 +174,7 @@ func (w *world) note(device string, chat tideline.JID) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, fmt.Sprintf("%s %s at %d", device, chat, int(time.Since(w.start).Seconds())))
-	if w.silent {
-		return whatsapp.ErrOffline
-	}
-	return nil
+	return w.silent
 }
 
 func (w *world) Group(_ context.Context, device string, g tideline.JID) (tideline.Group, error) {
@@ -350,7 +347,7 @@ func TestWhatIsNoPictureIsNotKept(t *testing.T) {
 func TestAChatThatIsNotAnsweredIsAskedAboutWithGrowingPausesAndThenLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.silent = true
+	w.silent = errors.New("no answer")
 	running(t, w, func(s *profile.Service) {
 		w.chat(1, 1, group)
 		after(10 * time.Minute)
@@ -361,13 +358,31 @@ func TestAChatThatIsNotAnsweredIsAskedAboutWithGrowingPausesAndThenLeftAlone(t *
 		if n := len(w.asked); n != 12 || len(w.due) != 0 {
 			t.Errorf("asked %d times in a month, due %v", n, w.due)
 		}
-		w.silent = false
+		w.silent = nil
 		if err := s.News(t.Context(), 3, 1, whatsapp.News{Changed: []tideline.Peer{{JID: group}}}); err != nil {
 			t.Error(err)
 		}
 		after(time.Second)
 		if len(w.groups) != 1 {
 			t.Errorf("groups %+v after news, want one", w.groups)
+		}
+	})
+}
+
+func TestChatsOfAnAccountThatIsNotConnectedStayDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.silent = whatsapp.ErrOffline
+	running(t, w, func(*profile.Service) {
+		w.chat(1, 1, group)
+		after(30 * 24 * time.Hour)
+		if n := len(w.asked); n < 1000 {
+			t.Errorf("tried %d times in a month", n)
+		}
+		w.silent = nil
+		after(time.Minute)
+		if len(w.groups) != 1 || len(w.due) != 0 {
+			t.Errorf("groups %+v, due %v", w.groups, w.due)
 		}
 	})
 }
