@@ -109,7 +109,7 @@ func TestProfilePictures(t *testing.T) {
 	if _, err := get(p.LID(), nil); !errors.Is(err, whatsmeow.ErrProfilePictureNotSet) {
 		t.Errorf("no picture: %v", err)
 	}
-	c.sendText(ana, "let me see you") // so that the client has looked the phone up
+	// The client has asked for it, so it is told of the next one.
 	if err := p.SetPicture(timeout(t), []byte("a face")); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +145,16 @@ func TestProfilePictures(t *testing.T) {
 	event(c, 0, func(e *events.Picture) bool { return e.JID == group && e.PictureID == id })
 	if info, err = get(group, nil); err != nil || info.ID != id {
 		t.Errorf("%+v, %v", info, err)
+	}
+	if err := p.SetGroupPicture(timeout(t), group, nil); err != nil {
+		t.Fatal(err)
+	}
+	event(c, 0, func(e *events.Picture) bool { return e.JID == group && e.Remove })
+	if _, err = get(group, nil); !errors.Is(err, whatsmeow.ErrProfilePictureNotSet) {
+		t.Errorf("a picture that was removed: %v", err)
+	}
+	if err := phone(t, srv, bruno).SetGroupPicture(timeout(t), types.NewJID("1", types.GroupServer), nil); !errors.Is(err, wasim.ErrNoGroup) {
+		t.Errorf("a group that is not there: %v", err)
 	}
 }
 

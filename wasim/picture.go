@@ -41,7 +41,7 @@ func (s *Server) keepPicture(image []byte) (*picture, error) {
 }
 
 // SetPicture changes the phone's profile picture; nil removes it. Its own companions, and all that have
-// looked the phone up, are told.
+// looked the phone up or asked for its picture, are told.
 func (p *Phone) SetPicture(ctx context.Context, image []byte) error {
 	_, err := p.setPicture(ctx, image)
 	return err

@@ -31,8 +31,8 @@ const group = tideline.JID("1@g.us")
 // world is storage, connector and files in memory.
 type world struct {
 	mu      sync.Mutex
-	away    bool // storage
-	silent  bool // WhatsApp
+	away    bool  // storage
+	silent  error // what WhatsApp's silence looks like
 	due     map[int64]time.Time
 	chats   map[int64]store.Profile
 	looked  []tideline.Peer
@@ -63,6 +63,12 @@ func (w *world) chat(id, account int64, jid tideline.JID) {
 	defer w.mu.Unlock()
 	w.chats[id] = store.Profile{ChatID: id, WorkspaceID: 3, AccountID: account, DeviceJID: fmt.Sprint("dev", account), Chat: tideline.Peer{JID: jid}}
 	w.due[id] = time.Now()
+}
+
+func (w *world) change(fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fn()
 }
 
 func (w *world) locked(fn func() error) error {
@@ -174,10 +180,7 @@ func (w *world) note(device string, chat tideline.JID) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, fmt.Sprintf("%s %s at %d", device, chat, int(time.Since(w.start).Seconds())))
-	if w.silent {
-		return whatsapp.ErrOffline
-	}
-	return nil
+	return w.silent
 }
 
 func (w *world) Group(_ context.Context, device string, g tideline.JID) (tideline.Group, error) {
@@ -247,7 +250,7 @@ func (w *world) RemoveBytes(_ context.Context, blob string) error {
 func running(t *testing.T, w *world, test func(s *profile.Service)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w.start = time.Now()
+		w.change(func() { w.start = time.Now() })
 		s := profile.New(profile.Deps{Store: w, Connector: w, Files: w}, profile.Config{})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -260,8 +263,10 @@ func running(t *testing.T, w *world, test func(s *profile.Service)) {
 	})
 }
 
-// after lets time pass.
-func after(d time.Duration) {
+// after lets time pass. What the test looked at before is looked at before what
+// happens meanwhile.
+func (w *world) after(d time.Duration) {
+	w.change(func() {})
 	<-time.After(d)
 	synctest.Wait()
 }
@@ -277,7 +282,7 @@ func TestAccountsAreAskedForPolitelyAndBesideEachOther(t *testing.T) {
 			w.chat(id, 1, contact(id))
 			w.chat(10+id, 2, contact(10+id))
 		}
-		after(time.Minute)
+		w.after(time.Minute)
 		slices.Sort(w.asked)
 		want := []string{"dev1 1@s.whatsapp.net at 5", "dev1 2@s.whatsapp.net at 6", "dev1 3@s.whatsapp.net at 7",
 			"dev2 11@s.whatsapp.net at 5", "dev2 12@s.whatsapp.net at 6", "dev2 13@s.whatsapp.net at 7"}
@@ -293,7 +298,7 @@ func TestAGroupAndItsPictureAreStoredCleaned(t *testing.T) {
 	w.pics[1] = "p1"
 	running(t, w, func(*profile.Service) {
 		w.chat(1, 1, group)
-		after(time.Minute)
+		w.after(time.Minute)
 		want := []tideline.Group{{JID: group, Subject: "Choir", Members: []tideline.GroupMember{{Peer: tideline.Peer{JID: "2@s.whatsapp.net", Name: "\uFFFDAna"}}}}}
 		if diff := cmp.Diff(want, w.groups); diff != "" {
 			t.Errorf("groups (-want +got):\n%s", diff)
@@ -314,14 +319,14 @@ func TestAPictureIsFetchedOnceAndGoesWhenItIsRemoved(t *testing.T) {
 			if err := s.News(t.Context(), 3, 1, whatsapp.News{Changed: []tideline.Peer{{JID: contact(1)}}}); err != nil {
 				t.Error(err)
 			}
-			after(time.Minute)
+			w.after(time.Minute)
 		}
-		after(time.Minute)
+		w.after(time.Minute)
 		news()
 		if w.kept != 1 || w.stored[1].File == nil {
 			t.Errorf("kept %d files, stored %+v", w.kept, w.stored[1])
 		}
-		delete(w.pics, 1)
+		w.change(func() { delete(w.pics, 1) })
 		news()
 		if w.kept != 1 || w.stored[1].ID != "" || w.stored[1].File != nil {
 			t.Errorf("kept %d files, stored %+v", w.kept, w.stored[1])
@@ -338,7 +343,7 @@ func TestWhatIsNoPictureIsNotKept(t *testing.T) {
 			w.pics[1], w.bytes = "p1", data
 			running(t, w, func(*profile.Service) {
 				w.chat(1, 1, contact(1))
-				after(time.Hour)
+				w.after(time.Hour)
 				if p := w.stored[1]; p != nil && p.File != nil || w.kept != w.dropped || len(w.asked) != 1 {
 					t.Errorf("stored %+v; %d kept, %d dropped; asked %v", p, w.kept, w.dropped, w.asked)
 				}
@@ -350,24 +355,42 @@ func TestWhatIsNoPictureIsNotKept(t *testing.T) {
 func TestAChatThatIsNotAnsweredIsAskedAboutWithGrowingPausesAndThenLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.silent = true
+	w.silent = errors.New("no answer")
 	running(t, w, func(s *profile.Service) {
 		w.chat(1, 1, group)
-		after(10 * time.Minute)
+		w.after(10 * time.Minute)
 		if n := len(w.asked); n < 3 || n > 4 {
 			t.Errorf("asked %d times in ten minutes: %v", n, w.asked)
 		}
-		after(30 * 24 * time.Hour)
+		w.after(30 * 24 * time.Hour)
 		if n := len(w.asked); n != 12 || len(w.due) != 0 {
 			t.Errorf("asked %d times in a month, due %v", n, w.due)
 		}
-		w.silent = false
+		w.change(func() { w.silent = nil })
 		if err := s.News(t.Context(), 3, 1, whatsapp.News{Changed: []tideline.Peer{{JID: group}}}); err != nil {
 			t.Error(err)
 		}
-		after(time.Second)
+		w.after(time.Second)
 		if len(w.groups) != 1 {
 			t.Errorf("groups %+v after news, want one", w.groups)
+		}
+	})
+}
+
+func TestChatsOfAnAccountThatIsNotConnectedStayDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.silent = whatsapp.ErrOffline
+	running(t, w, func(*profile.Service) {
+		w.chat(1, 1, group)
+		w.after(time.Hour)
+		if n := len(w.asked); n < 100 {
+			t.Errorf("tried %d times in an hour", n)
+		}
+		w.change(func() { w.silent = nil })
+		w.after(time.Minute)
+		if len(w.groups) != 1 || len(w.due) != 0 {
+			t.Errorf("groups %+v, due %v", w.groups, w.due)
 		}
 	})
 }
@@ -379,17 +402,13 @@ func TestStorageThatIsAwayStopsNothing(t *testing.T) {
 	w.lost = []string{"old"}
 	running(t, w, func(s *profile.Service) {
 		w.chat(1, 1, contact(1))
-		w.mu.Lock()
-		w.away = true
-		w.mu.Unlock()
-		after(time.Minute)
+		w.change(func() { w.away = true })
+		w.after(time.Minute)
 		if err := s.News(t.Context(), 3, 1, whatsapp.News{Changed: []tideline.Peer{{JID: contact(1)}}}); !errors.Is(err, errAway) {
 			t.Errorf("news that can't be stored: error %v", err)
 		}
-		w.mu.Lock()
-		w.away = false
-		w.mu.Unlock()
-		after(time.Minute)
+		w.change(func() { w.away = false })
+		w.after(time.Minute)
 		if w.stored[1] == nil || !slices.Equal(w.removed, []string{"old"}) || len(w.lost) != 0 {
 			t.Errorf("stored %+v, removed %v, lost %v", w.stored[1], w.removed, w.lost)
 		}
@@ -401,13 +420,11 @@ func TestAPictureOfAChatThatWasTakenOverIsDiscarded(t *testing.T) {
 	w := newWorld()
 	w.pics[1] = "p1"
 	running(t, w, func(*profile.Service) {
-		w.gone = true
+		w.change(func() { w.gone = true })
 		w.chat(1, 1, contact(1))
-		after(6 * time.Second)
-		w.mu.Lock()
-		delete(w.due, 1)
-		w.mu.Unlock()
-		after(time.Minute)
+		w.after(6 * time.Second)
+		w.change(func() { delete(w.due, 1) })
+		w.after(time.Minute)
 		if w.kept == 0 || w.kept != w.dropped {
 			t.Errorf("%d kept, %d discarded", w.kept, w.dropped)
 		}
@@ -424,7 +441,7 @@ func TestChatsThatSendsMadeGetTheNamesOfTheAddressBook(t *testing.T) {
 		{ChatID: 4, AccountID: 2, Chat: tideline.Peer{JID: contact(4)}},
 	}
 	running(t, w, func(*profile.Service) {
-		after(time.Minute)
+		w.after(time.Minute)
 		want := []tideline.Peer{{JID: contact(1), Name: "Ana"}}
 		if diff := cmp.Diff(want, w.named); diff != "" || w.seen != 4 || len(w.asked) != 0 {
 			t.Errorf("named (-want +got):\n%s\nseen %d, asked %v", diff, w.seen, w.asked)

@@ -87,10 +87,11 @@ func (s *Service) picture(ctx context.Context, p store.Profile) (*store.Picture,
 }
 
 // later postpones a chat about which WhatsApp did not answer, or gives up until
-// there is news.
+// there is news. An account that is not connected could not even be asked for:
+// then the chat stays due.
 func (s *Service) later(ctx context.Context, p store.Profile, why error) (bool, error) {
-	if ctx.Err() != nil {
-		return false, nil // the server stops
+	if ctx.Err() != nil || errors.Is(why, whatsapp.ErrOffline) {
+		return false, nil
 	}
 	if p.Attempts+1 >= maxAttempts {
 		s.log.WarnContext(ctx, "gave up asking about a chat until there is news", "chat", p.ChatID, "attempts", p.Attempts+1, "err", why)

@@ -864,7 +864,8 @@ type ListChatsParams struct {
 	// Phone A part of the number of a direct chat; with a `+` in front, all of it.
 	Phone *string `form:"phone,omitempty" json:"phone,omitempty"`
 
-	// WhatsappPhone Direct chats with any of these numbers, separated by commas. A leading 0 stands for the country code.
+	// WhatsappPhone Direct chats with any of these numbers, separated by commas, and groups that they are in. A leading 0 stands for
+	// the country code.
 	WhatsappPhone *string `form:"whatsapp_phone,omitempty" json:"whatsapp_phone,omitempty"`
 
 	// Read `false` for chats with messages that nobody of the team has read or answered.

@@ -68,6 +68,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		t.Parallel()
 		testHistoryModel(t, create)
 	})
+	t.Run("NameModel", func(t *testing.T) {
+		t.Parallel()
+		testNameModel(t, create)
+	})
 }
 
 // start is when the tests take place: the middle of a month, far from any

@@ -114,7 +114,7 @@ func groupMessages(t *testing.T, w *world) {
 
 func sendToGroup(t *testing.T, w *world) {
 	device := w.pair(business)
-	g := w.group(business, "Choir", ana, second)
+	g := w.group(ana, "Choir", business, second)
 	asked := func() whatsapp.Inbound {
 		id, err := w.owner(ana).Send(w.ctx(), g.JID.String(), "when do we meet?")
 		if err != nil {
@@ -138,6 +138,14 @@ func sendToGroup(t *testing.T, w *world) {
 	}
 	if _, err := w.owner(ana).Await(w.ctx(), func(r wasim.Received) bool { return r.Kind == "reaction" && r.Target == asked.ID && r.Group != "" }); err != nil {
 		t.Errorf("the phone does not show the reaction: %v", err)
+	}
+	yes := true
+	for _, c := range []wasim.GroupChange{{Announce: &yes}, {Remove: []string{business}}} {
+		w.change(ana, g, c)
+		late := whatsapp.Outgoing{DeviceJID: device, MessageID: w.con.NewMessageID(), To: groupJID(g), Text: "too late"}
+		if e := w.refused(late); e.Reason == "" {
+			t.Errorf("after %+v sending failed with %v, which is not final", c, e)
+		}
 	}
 }
 
