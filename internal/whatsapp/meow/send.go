@@ -109,6 +109,8 @@ func (s *session) send(ctx context.Context, to types.JID, id string, build func(
 	handedOver = s.c.spawn(func() {
 		defer func() { <-s.slot }()
 		defer cancel()
+		ctx, endTurn := sendTurn(ctx)
+		defer endTurn()
 		resp, err := s.cli.SendMessage(ctx, to, msg, whatsmeow.SendRequestExtra{ID: id})
 		if err != nil {
 			failure <- err
