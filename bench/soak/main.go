@@ -30,10 +30,12 @@ type options struct {
 	Minutes     float64       `help:"How long traffic and faults go on." default:"5"`
 	Rate        float64       `help:"Messages a second that programs ask for, all accounts together." default:"40"`
 	FaultEvery  time.Duration `help:"Mean pause between two faults of the network." default:"500ms"`
+	ServerEvery time.Duration `help:"Mean pause between two ends of the server, while it isn't left alone; a tenth of all when zero."`
 	SampleEvery time.Duration `help:"Pause between two looks at the memory." default:"5s"`
 	Drain       time.Duration `help:"How long all may take to settle afterwards." default:"4m"`
 	Seed        uint64        `help:"Of the random choices; 0 draws one."`
 	Database    string        `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
+	Profile     string        `help:"Write the server's heap profile to FILE.middle and FILE.end." placeholder:"FILE"`
 	JSON        bool          `name:"json" help:"Print one JSON object."`
 
 	progress func(format string, args ...any)

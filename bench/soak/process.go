@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -119,6 +120,25 @@ func (p *process) sample(ctx context.Context) (sample, error) {
 	err = json.UnmarshalRead(res.Body, &got)
 	got.At = time.Now()
 	return got, err
+}
+
+// profile writes the server's heap profile to a file.
+func (p *process) profile(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/soak/heap", http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := p.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, res.Body)
+	return errors.Join(err, f.Close())
 }
 
 // pair links one phone, which scan makes read the code.

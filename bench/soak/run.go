@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -110,7 +111,7 @@ func run(ctx context.Context, o *options, rep *report, net *network, h *host) er
 	began := time.Now()
 	half := began.Add(length / 2)
 	t := newTraffic(net, h, o.Rate)
-	f := &faults{net: net, host: h, every: o.FaultEvery, lives: length / 10, calm: began.Add(length * 2 / 5), counts: rep.faults}
+	f := &faults{net: net, host: h, every: o.FaultEvery, lives: cmp.Or(o.ServerEvery, length/10), calm: began.Add(length * 2 / 5), counts: rep.faults}
 
 	watching, endWatching := context.WithCancel(ctx)
 	faulting, endFaults := context.WithCancel(ctx)
@@ -135,8 +136,22 @@ func run(ctx context.Context, o *options, rep *report, net *network, h *host) er
 		if !sleep(ctx, min(time.Until(end), 30*time.Second)) {
 			return ctx.Err()
 		}
+		if o.Profile != "" && time.Since(half).Abs() < 20*time.Second {
+			if p, _ := h.now(); p != nil {
+				if err := p.profile(ctx, o.Profile+".middle"); err != nil {
+					return err
+				}
+			}
+		}
 		asked, said := t.progress()
 		o.progress("%s: %d messages asked for, %d written by people", time.Since(began).Round(time.Second), asked, said)
+	}
+	if o.Profile != "" {
+		if p, _ := h.now(); p != nil {
+			if err := p.profile(ctx, o.Profile+".end"); err != nil {
+				return err
+			}
+		}
 	}
 	ended := time.Now()
 	rep.Minutes = ended.Sub(began).Minutes()

@@ -235,6 +235,7 @@ func (s *server) http(ctx context.Context) error {
 	mux.Handle(httpapi.Base+"/", s.api)
 	mux.HandleFunc("POST /soak/pair", s.pair)
 	mux.HandleFunc("GET /soak/sample", s.sample)
+	mux.HandleFunc("GET /soak/heap", func(w http.ResponseWriter, _ *http.Request) { _ = pprof.Lookup("heap").WriteTo(w, 0) })
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	line, err := json.Marshal(ready{l.Addr().String()})
 	if err != nil {
