@@ -11,7 +11,7 @@ type verdict struct {
 	Outbound int `json:"outbound"` // accepted by Tideline
 	Sent     int `json:"outbound_sent"`
 	Failed   int `json:"outbound_failed"`  // refused by the network, and not shown
-	Unknown  int `json:"outbound_unknown"` // failed although shown: the acknowledgement of the attempt that got through was lost
+	Unknown  int `json:"outbound_unknown"` // failed although shown: an attempt got through, its acknowledgement was lost, late or died with the server, and the next was refused
 	NoFetch  int `json:"phone_fetches_failed"`
 
 	Inbound int `json:"inbound"` // copies that had to be stored: one for each account concerned
@@ -147,10 +147,10 @@ func (c *checker) delivery(a *asked, r *row) {
 		switch {
 		case len(times) == 0:
 			c.Failed++
-		case w.Sends > w.Acks+w.Nacks:
+		case w.Sends > w.Nacks:
 			c.Unknown++
 		default:
-			c.problem("outbound failed although acknowledged: %s (%q) is on the phone", a.UID, a.Text)
+			c.problem("outbound shown although refused: %s (%q) is on the phone", a.UID, a.Text)
 		}
 	default:
 		c.problem("outbound not ended: %s (%q) is %s", a.UID, a.Text, r.Status)
