@@ -72,13 +72,16 @@ const (
 
 // faults makes things go wrong at random.
 type faults struct {
-	net    *network
-	host   *host
-	every  time.Duration // mean pause between two faults of the network
-	lives  time.Duration // mean pause between two ends of the server
-	calm   time.Time     // from then on the server is left alive, so that its memory can be looked at
-	counts map[string]int
+	net   *network
+	host  *host
+	every time.Duration // mean pause between two faults of the network
+	lives time.Duration // mean pause between two ends of the server
+	calm  time.Time     // from then on the server is left alive, so that its memory can be looked at
+	// patient: there is time for storage to be away for longer than writers wait.
+	patient bool
+
 	mu     sync.Mutex
+	counts map[string]int
 	leaked []goodbye // servers that left goroutines
 }
 
@@ -167,15 +170,16 @@ func (f *faults) servers(ctx context.Context, rnd *rand.Rand) error {
 }
 
 // storage locks the databases as another program can: for a moment, during which
-// writers wait, and once for longer than they do.
+// writers wait, and once in a patient run for longer than they do.
 func (f *faults) storage(ctx context.Context, rnd *rand.Rand) error {
 	for n := 0; after(ctx, rnd, 10*f.every); n++ {
 		d := 500*time.Millisecond + time.Duration(rnd.Int64N(int64(2*time.Second)))
-		if n == 2 {
+		long := n == 2 && f.patient
+		if long {
 			d = 12 * time.Second // SQLite gives up after 10
 		}
 		f.count(faultStorage)
-		if err := lockStorage(ctx, f.host.setup, d, n != 2 && rnd.IntN(3) == 0); err != nil && ctx.Err() == nil {
+		if err := lockStorage(ctx, f.host.setup, d, !long && rnd.IntN(3) == 0); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("lock the database: %w", err)
 		}
 	}

@@ -111,7 +111,7 @@ func run(ctx context.Context, o *options, rep *report, net *network, h *host) er
 	began := time.Now()
 	half := began.Add(length / 2)
 	t := newTraffic(net, h, o.Rate)
-	f := &faults{net: net, host: h, every: o.FaultEvery, lives: cmp.Or(o.ServerEvery, length/10), calm: began.Add(length * 2 / 5), counts: rep.faults}
+	f := &faults{net: net, host: h, every: o.FaultEvery, lives: cmp.Or(o.ServerEvery, length/10), calm: began.Add(length * 2 / 5), counts: rep.faults, patient: length >= 2*time.Minute}
 
 	watching, endWatching := context.WithCancel(ctx)
 	faulting, endFaults := context.WithCancel(ctx)

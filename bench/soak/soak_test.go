@@ -42,7 +42,7 @@ func TestSoakAccountsForEveryMessage(t *testing.T) {
 	}
 	t.Logf("faults: %s; %+v", rep.summary(), rep.verdict)
 	// A soak in which nothing happens shows nothing.
-	if rep.Outbound < 50 || rep.Inbound < 50 || rep.Repeated == 0 || rep.Servers < 2 || len(rep.faults) < 10 {
+	if rep.Outbound < 20 || rep.Inbound < 20 || rep.Servers < 2 || len(rep.faults) < 8 {
 		t.Errorf("too little happened: %+v", rep)
 	}
 	for _, name := range []string{faultKill, faultStorage} {
