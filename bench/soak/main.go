@@ -107,6 +107,7 @@ func write(r *report, asJSON bool) error {
 	line(fmt.Sprintf("live heap, KiB, mean of the last %.1f min", r.trend.Minutes), "%.0f", r.Mean)
 	line(fmt.Sprintf("  grows by, %% a minute (at most %.0f)", flatPercent), "%.2f", r.Percent)
 	line("  grows by, KiB a minute", "%.0f", r.Slope)
+	line("  with the last messages that the library keeps", "%.0f", r.Raw)
 	line("resident, MiB", "%.0f", r.RSS)
 	line("goroutines, running", "%d", r.GoroutinesUp)
 	line("goroutines left after an orderly stop", "%d", r.Left)

@@ -124,7 +124,7 @@ func run(ctx context.Context, o *options, rep *report, net *network, h *host) er
 	var samples []sample
 	var faultErr error
 	running.Go(func() { net.watch(watching, t.saw) })
-	running.Go(func() { samples = watchMemory(watching, h, o.SampleEvery) })
+	running.Go(func() { samples = watchMemory(watching, h, t, o.SampleEvery) })
 	faultsDone := make(chan struct{})
 	running.Go(func() {
 		defer close(faultsDone)
@@ -193,7 +193,7 @@ func (t *traffic) progress() (asked, said int) {
 
 // watchMemory takes a sample now and then until ctx ends. While no server is up
 // there is none.
-func watchMemory(ctx context.Context, h *host, every time.Duration) []sample {
+func watchMemory(ctx context.Context, h *host, t *traffic, every time.Duration) []sample {
 	var all []sample
 	for sleep(ctx, every) {
 		p, life := h.now()
@@ -201,7 +201,7 @@ func watchMemory(ctx context.Context, h *host, every time.Duration) []sample {
 			continue
 		}
 		if s, err := p.sample(ctx); err == nil {
-			s.Life = life
+			s.Life, s.Kept = life, t.kept(life)
 			all = append(all, s)
 		}
 	}

@@ -31,6 +31,8 @@ type traffic struct {
 	said      map[string]*said // by id and, for what the same person wrote to a group, once
 	reactions map[[3]string]reaction
 	fresh     map[string][]shown // by phone: messages of accounts that nobody has answered yet
+	recent    map[string]int     // by account: messages accepted by the server that is up
+	life      int                // which server that is
 	lost      int                // answers of the API that didn't come
 	refused   int                // requests that a running server could not carry out at the moment
 	err       error              // of a request that must not fail
@@ -117,10 +119,28 @@ func (t *traffic) program(ctx context.Context, rnd *rand.Rand, index int, accoun
 			t.fail(fmt.Errorf("%s: %w", a.Text, err))
 			return
 		}
+		_, life := t.host.now()
 		t.mu.Lock()
 		t.asked = append(t.asked, a)
+		if t.life != life {
+			t.life, t.recent = life, make(map[string]int)
+		}
+		t.recent[account]++
 		t.mu.Unlock()
 	}
+}
+
+// kept is how many messages the library of a server has in memory, about.
+func (t *traffic) kept(life int) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.life != life {
+		return 0
+	}
+	for _, accepted := range t.recent {
+		n += min(accepted, keptByLibrary)
+	}
+	return n
 }
 
 // ask repeats a request, under one key, until a server answers it.

@@ -47,16 +47,18 @@ func wrapRatchets(d *store.Device) {
 type turn struct {
 	r    *ratchets         // nil while it is not one's turn
 	read map[string][]byte // sessions that were read to decrypt, by address; nil for a send
+	// lacking are the addresses that a send had no session with and has made none.
+	lacking map[string]bool
 }
 
 type turnKey struct{}
 
 // sendTurn prepares ctx for a send, which takes the turn when it reads the
-// recipients' sessions and gives it back when they are written, or at the latest
-// with done.
-func sendTurn(ctx context.Context) (_ context.Context, done func()) {
-	t := new(turn)
-	return context.WithValue(ctx, turnKey{}, t), t.end
+// recipients' sessions and gives it back when they are written. Whoever asked for
+// it ends it in any case.
+func sendTurn(ctx context.Context) (context.Context, *turn) {
+	t := &turn{lacking: make(map[string]bool)}
+	return context.WithValue(ctx, turnKey{}, t), t
 }
 
 func turnOf(ctx context.Context) *turn {
@@ -140,13 +142,22 @@ func (s *turnedSessions) GetManySessions(ctx context.Context, addresses []string
 	if err := t.begin(ctx, s.r); err != nil {
 		return nil, err
 	}
-	return s.SessionStore.GetManySessions(ctx, addresses)
+	sessions, err := s.SessionStore.GetManySessions(ctx, addresses)
+	if err == nil && t.lacking != nil {
+		for _, a := range addresses {
+			t.lacking[a] = sessions[a] == nil
+		}
+	}
+	return sessions, err
 }
 
 // PutManySessions ends what GetManySessions began.
 func (s *turnedSessions) PutManySessions(ctx context.Context, sessions map[string][]byte) error {
 	if t := turnOf(ctx); t != nil {
 		defer t.end()
+		for a := range sessions {
+			delete(t.lacking, a)
+		}
 	}
 	return s.SessionStore.PutManySessions(ctx, sessions)
 }

@@ -26,7 +26,11 @@ type slowSessions struct {
 func (s *slowSessions) get(address string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return binary.AppendUvarint(nil, s.values[address])
+	n, ok := s.values[address]
+	if !ok {
+		return nil
+	}
+	return binary.AppendUvarint(nil, n)
 }
 
 func (s *slowSessions) GetSession(_ context.Context, address string) ([]byte, error) {
@@ -91,8 +95,8 @@ func receive(ctx context.Context, d *store.Device, address string) error {
 }
 
 func send(ctx context.Context, d *store.Device, addresses ...string) error {
-	ctx, done := sendTurn(ctx)
-	defer done()
+	ctx, turn := sendTurn(ctx)
+	defer turn.end()
 	sessions, err := d.Sessions.GetManySessions(ctx, addresses)
 	if err != nil {
 		return err
@@ -145,8 +149,8 @@ func TestATurnThatIsNotGivenBackEnds(t *testing.T) {
 			under.fail = nil
 		},
 		"send that fails after reading": func(ctx context.Context, d *store.Device, _ *slowSessions) {
-			ctx, done := sendTurn(ctx)
-			defer done()
+			ctx, turn := sendTurn(ctx)
+			defer turn.end()
 			_, _ = d.Sessions.GetManySessions(ctx, []string{"a"})
 		},
 		"decryption that fails": func(ctx context.Context, d *store.Device, _ *slowSessions) {
@@ -183,8 +187,8 @@ func TestWaitingForATurnEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := (&slowSessions{values: map[string]uint64{}}).device()
-		sending, done := sendTurn(t.Context())
-		defer done()
+		sending, turn := sendTurn(t.Context())
+		defer turn.end()
 		if _, err := d.Sessions.GetManySessions(sending, []string{"a"}); err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,8 @@ type session struct {
 	activeAt time.Time
 	resetAt  *time.Timer // the reset that makes WhatsApp repeat what was not taken
 
-	calls map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
+	keyless map[string]bool  // addresses of devices that once had no keys; only the owner of slot uses it
+	calls   map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
 }
 
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
