@@ -132,7 +132,7 @@ func (f *faults) network(ctx context.Context, rnd *rand.Rand) error {
 		account := f.net.accounts[rnd.IntN(len(f.net.accounts))]
 		customer := f.net.customers[rnd.IntN(len(f.net.customers))]
 		for _, fault := range faultKinds[i].make(rnd, account, customer) {
-			if _, err := f.net.sim.SetFault(fault); err != nil {
+			if _, err := f.net.sim.SetFault(fault); err != nil { //nolint:contextcheck // what a fault does is the emulator's business
 				return fmt.Errorf("fault %s: %w", faultKinds[i].name, err)
 			}
 		}

@@ -213,8 +213,6 @@ func (w *wires) all() map[string]wire {
 	return maps.Clone(w.byID)
 }
 
-func lid(n *network, number string) string { return n.phone(number).LID().String() }
-
 // answer is a text that answers a message of another.
 func answer(text, id, author string) *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: &text, ContextInfo: &waE2E.ContextInfo{

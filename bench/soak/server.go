@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -192,12 +193,12 @@ func runServer(ctx context.Context, c *setup) (err error) {
 	// Each part is stopped after all that may still use it.
 	parts := newParts()
 	defer func() { err = errors.Join(err, parts.stop()) }()
-	parts.start("claim", claim.Run)
-	parts.start("inbox", in.Run)
-	parts.start("accounts", s.accounts.Run)
-	parts.start("outbox", s.queue.Run)
-	parts.start("meter", meter.Run)
-	parts.start("http", s.http)
+	parts.start(ctx, "claim", claim.Run)
+	parts.start(ctx, "inbox", in.Run)
+	parts.start(ctx, "accounts", s.accounts.Run)
+	parts.start(ctx, "outbox", s.queue.Run)
+	parts.start(ctx, "meter", meter.Run)
+	parts.start(ctx, "http", s.http)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -300,6 +301,8 @@ func (s *server) sample(w http.ResponseWriter, _ *http.Request) {
 	_ = json.MarshalWrite(w, got)
 }
 
+var errEnded = errors.New("nobody asked it to")
+
 // parts are the long-lived parts of a server, in the order of their start.
 type parts struct {
 	ended chan error // one that ended by itself
@@ -308,15 +311,17 @@ type parts struct {
 
 func newParts() *parts { return &parts{ended: make(chan error, 1)} }
 
-func (p *parts) start(name string, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// start runs a part. Its context carries ctx's values and not its end: the order
+// decides when a part stops.
+func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	var result error
 	running.Go(func() {
 		result = run(ctx)
 		if ctx.Err() == nil {
 			select {
-			case p.ended <- fmt.Errorf("%s ended by itself: %w", name, errors.Join(result)):
+			case p.ended <- fmt.Errorf("%s ended by itself: %w", name, cmp.Or(result, errEnded)):
 			default: // another one was first
 			}
 		}

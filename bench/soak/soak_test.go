@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ func TestSoakAccountsForEveryMessage(t *testing.T) {
 	o := &options{
 		Accounts: 24, Customers: 8, Minutes: seconds / 60.0, Rate: 15, FaultEvery: 150 * time.Millisecond,
 		ServerEvery: 2 * time.Second, SampleEvery: time.Second, Drain: 2 * time.Minute, Seed: 11,
-		progress: func(format string, args ...any) { t.Log(fmt.Sprintf(format, args...)) },
+		progress: t.Logf,
 	}
 	rep, err := soak(t.Context(), o)
 	if err != nil {
