@@ -21,9 +21,19 @@ func TestMain(m *testing.M) {
 // here or in the server.
 func TestSoakAccountsForEveryMessage(t *testing.T) {
 	t.Parallel()
-	const seconds = 15
+	shortSoak(t, "")
+}
+
+func TestSoakOnPostgreSQLAccountsForEveryMessage(t *testing.T) {
+	t.Parallel()
+	shortSoak(t, testenv.PostgreSQL(t))
+}
+
+func shortSoak(t *testing.T, database string) {
+	t.Helper()
+	const seconds = 12
 	o := &options{
-		Accounts: 24, Customers: 8, Minutes: seconds / 60.0, Rate: 15, FaultEvery: 150 * time.Millisecond,
+		Accounts: 24, Customers: 8, Minutes: seconds / 60.0, Database: database, Rate: 15, FaultEvery: 150 * time.Millisecond,
 		ServerEvery: 2 * time.Second, SampleEvery: time.Second, Drain: 2 * time.Minute, Seed: 11,
 		progress: t.Logf,
 	}
