@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.cache/node/node_modules/node/bin:$(PATH)
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 10s
 BENCH    ?= accept outbox accounts
+MINUTES  ?= 5
 
 .PHONY: help
 help: ## Show this list
@@ -34,6 +35,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 .PHONY: bench
 bench: ## Run the benchmarks named in BENCH (accept outbox accounts)
 	@for name in $(BENCH); do echo "bench/$$name"; go run "./bench/$$name"; done
+
+.PHONY: soak
+soak: ## Send and receive under random faults for MINUTES (5), and account for every message
+	go run ./bench/soak --minutes $(MINUTES)
 
 .PHONY: fmt
 fmt: ## Format the Go files

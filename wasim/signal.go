@@ -136,7 +136,7 @@ func (s signalStore) LoadSession(_ context.Context, addr *protocol.SignalAddress
 }
 
 func (s signalStore) StoreSession(_ context.Context, addr *protocol.SignalAddress, r *record.Session) error {
-	raw := r.Serialize()
+	raw := mend(s.p.signal.sessions[addr.String()], r.Serialize())
 	s.p.signal.sessions[addr.String()] = raw
 	s.b.Put(bucketSession, s.p.digits+"/"+addr.String(), raw)
 	return nil

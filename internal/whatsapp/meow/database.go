@@ -125,6 +125,7 @@ func (s *sessions) device(ctx context.Context, jid types.JID) (*store.Device, er
 	}
 	if d != nil {
 		d.EventBuffer = &prunedBuffer{EventBuffer: d.EventBuffer}
+		wrapRatchets(d)
 	}
 	return d, nil
 }

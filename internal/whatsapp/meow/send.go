@@ -112,7 +112,12 @@ func (s *session) send(ctx context.Context, to types.JID, id string, build func(
 	handedOver = s.c.spawn(func() {
 		defer func() { <-s.slot }()
 		defer cancel()
+		ctx, turn := sendTurn(ctx)
+		defer turn.end()
 		resp, err := s.cli.SendMessage(ctx, to, msg, whatsmeow.SendRequestExtra{ID: id})
+		if err == nil && !s.reached(to, turn) {
+			err = errNotReached
+		}
 		if err != nil {
 			failure <- err
 			return

@@ -72,7 +72,8 @@ type session struct {
 	version  store.WAVersionContainer // announced at the last login
 	refusals []time.Time              // with error 463, the latest ones; see reachOutRefused
 
-	calls map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
+	keyless map[string]bool  // addresses of devices that once had no keys; only the owner of slot uses it
+	calls   map[string]*call // that ring or talk, by id; only the library's event goroutine uses it
 }
 
 func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
