@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -62,10 +63,11 @@ type FanOut interface {
 	UnsentEvents(ctx context.Context, limit int) (EventPage, error)
 	// PutDeliveries stores deliveries and moves the cursor from the page's From to
 	// its To, all of it or none of it, so that an event is fanned out exactly once
-	// whatever crashes when. The rows get ids in the order given; ids of one
-	// webhook are in the order of its events.
+	// whatever crashes when. A page without events needs it too, with nothing to
+	// put. The rows get ids in the order given, above all that were given before,
+	// and are due at once.
 	// ErrCursorMoved: somebody else fanned the page out; read the next one.
-	PutDeliveries(ctx context.Context, page EventPage, put Deliveries) ([]Delivery, error)
+	PutDeliveries(ctx context.Context, page EventPage, put Deliveries, now time.Time) ([]Delivery, error)
 }
 
 // EventPage is a part of the log behind the cursor.
@@ -101,5 +103,5 @@ type NewDelivery struct {
 	EventUID    string // its webhook-id
 	ChatID      int64  // deliveries of one chat go in order; 0 = none
 	Body        int    // index in Deliveries.Bodies
-	At          int64  // Unix milliseconds: when the event happened
+	EventAt     time.Time
 }

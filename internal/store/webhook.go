@@ -13,13 +13,14 @@ var ErrCursorMoved = tideline.Errorf(tideline.CodeConflict, "these events were f
 // Webhooks keeps subscriptions.
 type Webhooks interface {
 	// PutWebhook makes a subscription, or gives back the one with w's event type
-	// and URL: unchanged when it is enabled, enabled when it was not, restored with
-	// its id and secret when it was deleted. A restored or enabled one counts no
-	// errors, its circuit is closed, and it takes w.Accounts. made is false when
-	// nothing changed. w.Enabled is kept for a new or restored one only. limit is
-	// how many the workspace may have; -1 = any. Errors: plan_feature_unavailable
-	// (the limit), not_found (the workspace, or an account of w.Accounts).
-	PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (put tideline.Webhook, made bool, err error)
+	// and URL: unchanged when it is enabled or w is not, enabled when it was not,
+	// restored with its id and secret when it was deleted. A restored or enabled
+	// one takes w.Accounts, counts no errors, and its circuit is closed. changed is
+	// false when all stays as it was. limit is how many the workspace may have; -1
+	// = any. w.UpdatedBy and w.UpdatedAt say who and when, also for what is made.
+	// Errors: plan_feature_unavailable (the limit), not_found (the workspace, or an
+	// account of w.Accounts).
+	PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (put tideline.Webhook, changed bool, err error)
 	// ListWebhooks gives those that are not deleted by id.
 	ListWebhooks(ctx context.Context, workspaceID int64) ([]tideline.Webhook, error)
 	// Webhook: not_found.
