@@ -55,12 +55,12 @@ func (t EventType) Subscribable() bool { return eventTypes[t] }
 
 // Covers reports whether a subscription to t gets events of the kind.
 func (t EventType) Covers(kind EventType) bool {
-	switch {
-	case t == kind:
+	switch t {
+	case kind:
 		return true
-	case t == EventMessageNew:
+	case EventMessageNew:
 		return kind == EventMessageSent || kind == EventMessageReceived
-	case t == EventChatNew:
+	case EventChatNew:
 		return kind == EventChatIncoming || kind == EventChatOutgoing
 	}
 	return false
