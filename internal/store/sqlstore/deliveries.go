@@ -15,8 +15,9 @@ import (
 const (
 	deliveryColumns = `d.id, d.workspace_id, d.webhook_id, d.event_id, d.event_uid, coalesce(ca.now_id, d.chat_id), d.state, d.attempts,
 	d.made_at, d.event_at, d.due_at, d.ended_at, d.note`
-	deliveryChat = ` LEFT JOIN chat_aliases ca ON ca.chat_id = d.chat_id AND ca.workspace_id = d.workspace_id`
-	deliveryBody = ` JOIN delivery_bodies b ON b.id = d.body_id`
+	deliveryChat     = ` LEFT JOIN chat_aliases ca ON ca.chat_id = d.chat_id AND ca.workspace_id = d.workspace_id`
+	selectWithBodies = `SELECT ` + deliveryColumns + `, b.body FROM deliveries d` + deliveryChat +
+		` JOIN delivery_bodies b ON b.id = d.body_id WHERE `
 )
 
 func deliveryFields(d *store.Delivery) []any {
@@ -27,7 +28,7 @@ func deliveryFields(d *store.Delivery) []any {
 // deliveriesWithBodies lists the deliveries that the condition finds.
 func (t *tx) deliveriesWithBodies(ctx context.Context, where string, args ...any) ([]store.Delivery, error) {
 	var found []store.Delivery
-	err := t.each(ctx, `SELECT `+deliveryColumns+`, b.body FROM deliveries d`+deliveryChat+deliveryBody+` WHERE `+where, args,
+	err := t.each(ctx, selectWithBodies+where, args,
 		func(r *sql.Rows) error {
 			var d store.Delivery
 			err := r.Scan(append(deliveryFields(&d), &d.Body)...)
@@ -45,23 +46,28 @@ func (s *Store) PendingWebhooks(ctx context.Context) ([]tideline.Webhook, error)
 	return found, failed("pending webhooks", err)
 }
 
+// The states stand in the text, so that the indexes that have only them are used.
+const (
+	waitingInLine = `d.webhook_id = $1 AND d.workspace_id = $2 AND d.state = 'waiting' AND d.id > $3 ORDER BY d.id LIMIT $4`
+	setAside      = `d.webhook_id = $1 AND d.workspace_id = $2 AND d.state = 'aside' AND d.due_at `
+	asideNow      = setAside + `<= $3 ORDER BY d.due_at, d.id LIMIT $4`
+	asideNext     = `SELECT d.due_at FROM deliveries d WHERE ` + setAside + `> $3 ORDER BY d.due_at LIMIT 1`
+)
+
 // WaitingDeliveries implements store.Deliverer.
 func (s *Store) WaitingDeliveries(ctx context.Context, workspaceID, webhookID, after int64, limit int) ([]store.Delivery, error) {
-	found, err := s.reader().deliveriesWithBodies(ctx, `d.webhook_id = $1 AND d.workspace_id = $2 AND d.state = 'waiting' AND d.id > $3
-		ORDER BY d.id LIMIT $4`, webhookID, workspaceID, after, limit)
+	found, err := s.reader().deliveriesWithBodies(ctx, waitingInLine, webhookID, workspaceID, after, limit)
 	return found, failed("waiting deliveries", err)
 }
 
 // AsideDeliveries implements store.Deliverer.
 func (s *Store) AsideDeliveries(ctx context.Context, workspaceID, webhookID int64, now time.Time, limit int) (due []store.Delivery, next time.Time, err error) {
-	const of = `d.webhook_id = $1 AND d.workspace_id = $2 AND d.state = 'aside' AND d.due_at `
 	err = s.read(ctx, func(t *tx) error {
-		due, err = t.deliveriesWithBodies(ctx, of+`<= $3 ORDER BY d.due_at, d.id LIMIT $4`, webhookID, workspaceID, now.UnixMilli(), limit)
+		due, err = t.deliveriesWithBodies(ctx, asideNow, webhookID, workspaceID, now.UnixMilli(), limit)
 		if err != nil {
 			return err
 		}
-		err = t.one(ctx, `SELECT d.due_at FROM deliveries d WHERE `+of+`> $3 ORDER BY d.due_at LIMIT 1`,
-			[]any{webhookID, workspaceID, now.UnixMilli()}, millis{&next})
+		err = t.one(ctx, asideNext, []any{webhookID, workspaceID, now.UnixMilli()}, millis{&next})
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
+const eventsOfWorkspace = `e.workspace_id = $1 AND e.id > $2 AND e.id <= $3 ORDER BY e.id LIMIT $4`
+
 // ListEvents implements store.Events.
 func (s *Store) ListEvents(ctx context.Context, workspaceID, after int64, limit int) ([]store.EventView, bool, error) {
 	settled, err := s.settledEvents(ctx, after)
@@ -18,7 +20,7 @@ func (s *Store) ListEvents(ctx context.Context, workspaceID, after int64, limit 
 	var views []store.EventView
 	more := false
 	err = s.read(ctx, func(t *tx) error {
-		events, err := t.listEvents(ctx, `e.workspace_id = $1 AND e.id > $2 AND e.id <= $3 ORDER BY e.id LIMIT $4`,
+		events, err := t.listEvents(ctx, eventsOfWorkspace,
 			workspaceID, after, settled, limit+1)
 		if err != nil {
 			return err

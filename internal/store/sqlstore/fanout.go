@@ -8,6 +8,8 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
+const eventsBehindCursor = `e.id > $1 AND e.id <= $2 ORDER BY e.id LIMIT $3`
+
 // UnsentEvents implements store.FanOut.
 func (s *Store) UnsentEvents(ctx context.Context, limit int) (store.EventPage, error) {
 	page, err := s.unsentEvents(ctx, limit)
@@ -25,7 +27,7 @@ func (s *Store) unsentEvents(ctx context.Context, limit int) (page store.EventPa
 	}
 	return page, s.read(ctx, func(t *tx) error {
 		page.To, page.Events = page.From, nil
-		events, err := t.listEvents(ctx, `e.id > $1 AND e.id <= $2 ORDER BY e.id LIMIT $3`, page.From, settled, limit)
+		events, err := t.listEvents(ctx, eventsBehindCursor, page.From, settled, limit)
 		if err != nil || len(events) == 0 {
 			return err
 		}
