@@ -164,7 +164,7 @@ func (e *endpoint) settle(ctx context.Context, l *line, it *item, out store.Outc
 	signal(e.news) // the next one of the line may go
 	for {
 		err := e.d.deps.Store.PutOutcome(e.d.attemptCx, out)
-		if err == nil {
+		if err == nil || tideline.IsCode(err, tideline.CodeNotFound) { // pruned meanwhile
 			break
 		}
 		if e.d.attemptCx.Err() != nil {

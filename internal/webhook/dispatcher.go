@@ -42,7 +42,7 @@ type Config struct {
 	// InFlight is how many attempts all endpoints have together. The first attempt
 	// of an endpoint doesn't count, so that no endpoint can starve another; default 512.
 	InFlight int
-	// Page is how many events are fanned out in one transaction; default 256.
+	// Page is how many events are fanned out in one transaction; default 512.
 	Page int
 	// Poll is how often to look for what other processes changed; default 2 s.
 	Poll time.Duration
@@ -84,7 +84,7 @@ type Dispatcher struct {
 func NewDispatcher(d Deps, c Config) *Dispatcher {
 	c.PerEndpoint = or(c.PerEndpoint, 16)
 	c.InFlight = or(c.InFlight, 512)
-	c.Page = or(c.Page, 256)
+	c.Page = or(c.Page, 512)
 	c.Poll = or(c.Poll, 2*time.Second)
 	c.Drain = or(c.Drain, 6*time.Second)
 	c.UserAgent = or(c.UserAgent, "Tideline")
@@ -156,12 +156,12 @@ func (d *Dispatcher) fanOut(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		told := make(map[int64]bool)
+		byWebhook := make(map[int64][]store.Delivery)
 		for i := range rows {
-			if id := rows[i].WebhookID; !told[id] {
-				told[id] = true
-				d.tell(ctx, rows[i].WorkspaceID, id)
-			}
+			byWebhook[rows[i].WebhookID] = append(byWebhook[rows[i].WebhookID], rows[i])
+		}
+		for id, rows := range byWebhook {
+			d.tell(ctx, id, rows)
 		}
 	}
 	return nil
@@ -186,10 +186,14 @@ func (d *Dispatcher) render(ctx context.Context, page store.EventPage) store.Del
 				put.Bodies = append(put.Bodies, body)
 				bodies[target.EventType] = at
 			}
-			put.Rows = append(put.Rows, store.NewDelivery{
+			row := store.NewDelivery{
 				WorkspaceID: e.Event.WorkspaceID, WebhookID: target.ID, EventID: e.Event.ID, EventUID: e.Event.UID,
 				ChatID: e.Event.ChatID, Body: at, EventAt: e.Event.At,
-			})
+			}
+			if e.Chat != nil {
+				row.ChatID = e.Chat.Chat.ID // the one that took the event's over, if one did
+			}
+			put.Rows = append(put.Rows, row)
 		}
 	}
 	return put
@@ -223,17 +227,18 @@ func (d *Dispatcher) refresh(ctx context.Context) {
 	}
 }
 
-// tell wakes the endpoint of a webhook that has new deliveries, or starts it.
-func (d *Dispatcher) tell(ctx context.Context, workspaceID, webhookID int64) {
+// tell hands new deliveries to the endpoint of their webhook, or starts it.
+func (d *Dispatcher) tell(ctx context.Context, webhookID int64, rows []store.Delivery) {
 	d.mu.Lock()
 	e := d.endpoints[webhookID]
 	if e != nil {
-		e.more()
+		e.offer(rows)
 	}
 	d.mu.Unlock()
 	if e != nil {
 		return
 	}
+	workspaceID := rows[0].WorkspaceID
 	hook, err := d.deps.Store.Webhook(ctx, workspaceID, webhookID)
 	switch {
 	case err == nil && hook.Enabled:

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	minWindow   = 8 // deliveries in memory while an endpoint has one attempt at a time
-	windowPer   = 8 // deliveries in memory per attempt that it may have
-	asideWindow = 8 // deliveries that were set aside in memory
-	failingLine = 2 // deliveries in memory of a chat whose first one fails
+	minWindow   = 8  // deliveries in memory while an endpoint has one attempt at a time
+	windowPer   = 32 // deliveries in memory per attempt that it may have
+	asideWindow = 8  // deliveries that were set aside in memory
+	failingLine = 2  // deliveries in memory of a chat whose first one fails
 	storeRetry  = time.Second
 
 	// slotWait is how long to wait for a slot before asking again.
@@ -49,22 +49,22 @@ type endpoint struct {
 	name slog.Attr     // in the log; never the URL, which may hold a secret
 	news chan struct{} // something below changed
 
-	mu     sync.Mutex
-	hook   tideline.Webhook
-	update *tideline.Webhook // as somebody read it; taken over by the loop
-	reread bool              // the webhook has to be read: it may be disabled or deleted
-	rescan bool              // read from the beginning: something may have been replayed
-	unread bool              // storage may have deliveries behind after
-	health health
-	lines  []*line // in no order; see next
-	known  map[int64]bool
-	stored []int64 // outcomes that are stored; their ids leave known in the loop
-	flying int     // attempts
-	ending int     // outcomes that are being stored
+	mu      sync.Mutex
+	hook    tideline.Webhook
+	update  *tideline.Webhook // as somebody read it; taken over by the loop
+	reread  bool              // the webhook has to be read: it may be disabled or deleted
+	rescan  bool              // read from the beginning: something may have been replayed
+	unread  bool              // storage may have deliveries behind after
+	reading bool              // they are being read
+	health  health
+	lines   []*line // in no order; see next
+	known   map[int64]bool
+	stored  []int64 // outcomes that are stored; their ids leave known in the loop
+	flying  int     // attempts
+	ending  int     // outcomes that are being stored
 
 	nextAside time.Time // when to look for those set aside; zero = there are none
 
-	// Of the loop alone.
 	after   int64          // the highest id that was read
 	rewind  int64          // below after: the id behind which deliveries were left out; -1 = none
 	leftOut map[int64]bool // chats of which deliveries were left out since
@@ -77,10 +77,22 @@ func newEndpoint(d *Dispatcher, hook tideline.Webhook) *endpoint {
 	}
 }
 
-// more tells that there are new deliveries.
-func (e *endpoint) more() {
+// offer hands over new deliveries, the latest of the webhook. They are taken if
+// all before them was read and there is room, which spares reading them; else
+// they are read in their turn.
+func (e *endpoint) offer(rows []store.Delivery) {
 	e.mu.Lock()
-	e.unread = true
+	e.unread = e.unread || e.reading || e.rescan || e.rewind >= 0
+	for i := range rows {
+		e.unread = e.unread || len(e.known) >= e.window()
+		if e.unread {
+			break
+		}
+		if rows[i].ID > e.after {
+			e.after = rows[i].ID
+			e.add(&rows[i])
+		}
+	}
 	e.mu.Unlock()
 	signal(e.news)
 }
@@ -192,15 +204,16 @@ func (e *endpoint) fill(ctx context.Context) error {
 		e.mu.Lock()
 		window := e.window()
 		enough := !e.unread || len(e.known) > window/2
-		if !enough {
-			e.unread = false // so that what comes while we read is noticed
-		}
-		e.mu.Unlock()
 		if enough {
+			e.mu.Unlock()
 			break
 		}
-		rows, err := e.d.deps.Store.WaitingDeliveries(ctx, workspace, e.id, e.after, window)
+		e.unread, e.reading = false, true // so that what comes while we read is noticed
+		after := e.after
+		e.mu.Unlock()
+		rows, err := e.d.deps.Store.WaitingDeliveries(ctx, workspace, e.id, after, window)
 		e.mu.Lock()
+		e.reading = false
 		e.unread = e.unread || err != nil || len(rows) == window
 		for i := range rows {
 			if len(e.known) >= window {
