@@ -118,7 +118,8 @@ type Deliverer interface {
 	// it is.
 	PutOutcome(ctx context.Context, o Outcome) error
 	// DeliveryBacklog counts pending deliveries of enabled webhooks and says since
-	// when the oldest of them has been there; zero when there is none. For metrics.
+	// when the oldest of those has been there that are the first in line for a
+	// webhook or set aside; zero when there is none. For metrics.
 	DeliveryBacklog(ctx context.Context) (pending int64, oldest time.Time, err error)
 }
 

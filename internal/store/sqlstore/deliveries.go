@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -76,22 +77,32 @@ func (s *Store) AsideDeliveries(ctx context.Context, workspaceID, webhookID int6
 	return due, next, failed("aside deliveries", err)
 }
 
-// DeliveryBacklog implements store.Deliverer.
+// DeliveryBacklog implements store.Deliverer. Counting reads an index only, and
+// of those in line just the first is looked at: there may be millions. Few are
+// set aside.
 func (s *Store) DeliveryBacklog(ctx context.Context) (pending int64, oldest time.Time, err error) {
-	const query = `SELECT count(*), min(d.made_at) FROM webhooks w JOIN deliveries d ON d.webhook_id = w.id
-		WHERE w.enabled AND w.deleted_at IS NULL AND d.state = `
-	for _, state := range []string{`'waiting'`, `'aside'`} {
-		var n int64
-		var first time.Time
-		if err := s.reader().one(ctx, query+state, nil, &n, millis{&first}); err != nil {
-			return 0, time.Time{}, failed("delivery backlog", err)
+	const enabled = ` FROM webhooks w%s WHERE w.enabled AND w.deleted_at IS NULL`
+	const joined = ` JOIN deliveries d ON d.webhook_id = w.id AND d.state = `
+	err = s.read(ctx, func(t *tx) error {
+		var waiting, aside int64
+		var first, oldestAside time.Time
+		err := t.one(ctx, `SELECT count(*)`+fmt.Sprintf(enabled, joined+`'waiting'`), nil, &waiting)
+		if err != nil {
+			return err
 		}
-		pending += n
-		if !first.IsZero() && (oldest.IsZero() || first.Before(oldest)) {
-			oldest = first
+		err = t.one(ctx, `SELECT min(f.made_at) FROM (SELECT (SELECT d.made_at FROM deliveries d WHERE d.webhook_id = w.id AND d.state = 'waiting'
+			ORDER BY d.id LIMIT 1) AS made_at`+fmt.Sprintf(enabled, "")+`) AS f`, nil, millis{&first})
+		if err != nil {
+			return err
 		}
-	}
-	return pending, oldest, nil
+		err = t.one(ctx, `SELECT count(*), min(d.made_at)`+fmt.Sprintf(enabled, joined+`'aside'`), nil, &aside, millis{&oldestAside})
+		pending, oldest = waiting+aside, first
+		if !oldestAside.IsZero() && (oldest.IsZero() || oldestAside.Before(oldest)) {
+			oldest = oldestAside
+		}
+		return err
+	})
+	return pending, oldest, failed("delivery backlog", err)
 }
 
 // AddDelivery implements store.DeliveryLog.

@@ -217,6 +217,9 @@ func assign[T any](dest, value *T) {
 // DeleteWebhook implements store.Webhooks.
 func (s *Store) DeleteWebhook(ctx context.Context, workspaceID, webhookID int64, by string, at time.Time) error {
 	return s.write(ctx, "delete webhook", func(ctx context.Context, t *tx) error {
+		if err := t.lockWebhooks(ctx, workspaceID); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE webhooks SET deleted_at = $1, updated_by = $2, updated_at = $1
 			WHERE id = $3 AND workspace_id = $4 AND deleted_at IS NULL`, at.UnixMilli(), by, webhookID, workspaceID)
 		if err := mustChange(n, err, "webhook"); err != nil {
