@@ -258,6 +258,26 @@ var eventTests = map[string]func(*testing.T, *world){
 		})
 	},
 
+	"WhatFailsInABatchLeavesNone": func(t *testing.T, w *world) {
+		taken := w.view(w.receiveMessage("first").UID).Message.UID
+		w.causes("one bad among good ones", func() {
+			errs := make([]error, 12)
+			together(len(errs), func(i int) {
+				_, errs[i] = w.store.Receive(w.ctx(), w.reception("M"+string(rune('a'+i)), func(r *store.Reception) {
+					if i == 5 { // in a chat of its own, so that it fails after its chat is made
+						r.Message.UID = taken
+						from(tideline.Peer{JID: "14840000333@s.whatsapp.net"})(r)
+					}
+				}))
+			})
+			for i, err := range errs {
+				if (err != nil) != (i == 5) {
+					t.Errorf("message %d: %v", i, err)
+				}
+			}
+		}, slices.Repeat([]tideline.EventType{tideline.EventMessageReceived}, 11)...)
+	},
+
 	"TheyAreKeptApartByWorkspace": func(t *testing.T, w *world) {
 		w.receiveMessage("A")
 		other, _ := w.workspace("second", 10)
