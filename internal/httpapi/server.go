@@ -91,6 +91,7 @@ type Deps struct {
 	Auth     Authenticator
 	Messages Messages
 	Files    Files
+	Webhooks Webhooks
 	Storage  Storage
 	// Meter counts API calls. Its Run must be running, and must be stopped after
 	// the http.Server.
@@ -104,6 +105,7 @@ type server struct {
 	auth     Authenticator
 	messages Messages
 	files    Files
+	webhooks Webhooks
 	storage  Storage
 	meter    *Meter
 	log      *slog.Logger
@@ -134,6 +136,7 @@ func New(cfg Config, deps Deps) http.Handler {
 		auth:          deps.Auth,
 		messages:      deps.Messages,
 		files:         deps.Files,
+		webhooks:      deps.Webhooks,
 		storage:       deps.Storage,
 		meter:         deps.Meter,
 		log:           deps.Log,

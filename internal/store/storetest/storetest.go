@@ -44,6 +44,9 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Concurrency": concurrencyTests,
 		"Durability":  durabilityTests,
 		"Walls":       wallTests,
+		"Events":      eventTests,
+		"Webhooks":    webhookTests,
+		"Deliveries":  deliveryTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -71,6 +74,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("NameModel", func(t *testing.T) {
 		t.Parallel()
 		testNameModel(t, create)
+	})
+	t.Run("FanOutModel", func(t *testing.T) {
+		t.Parallel()
+		testFanOutModel(t, create)
 	})
 }
 
