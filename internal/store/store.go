@@ -25,6 +25,10 @@ type Store interface {
 	Files
 	Ledger
 	Settings
+	ChatWork
+	Teams
+	TextTemplates
+	FileList
 
 	// Close waits for running transactions and releases the database.
 	Close() error

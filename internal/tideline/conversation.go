@@ -44,6 +44,7 @@ const (
 	KindPoll     Kind = "poll"     // question and options are the text
 	KindCall     Kind = "call"     // a call that ended; see CallStatus
 	KindOther    Kind = "other"    // a kind that Tideline can't show; the text says so
+	KindNote     Kind = "note"     // what members write for each other; it never leaves Tideline
 )
 
 // MessageType is the word by which the API tells kinds of messages apart.
@@ -53,12 +54,16 @@ type MessageType string
 const (
 	TypeWhatsApp MessageType = "whatsapp"
 	TypeCall     MessageType = "whatsapp_call"
+	TypeNote     MessageType = "note"
 )
 
 // Type gives the word for messages of this kind.
 func (k Kind) Type() MessageType {
-	if k == KindCall {
+	switch k {
+	case KindCall:
 		return TypeCall
+	case KindNote:
+		return TypeNote
 	}
 	return TypeWhatsApp
 }
@@ -78,6 +83,7 @@ const (
 	DataContact    = "vcard"      // of a contact; several cards one after the other
 	DataVideo      = "video"      // "true" for a video call
 	DataDuration   = "duration"   // seconds, of a voice message, video or call
+	DataPrivate    = "is_private" // "true" or "false", of a note
 	DataAttachment = "attachment" // why the attachment is not there, see AttachmentState
 )
 

@@ -99,6 +99,16 @@ func chatConditions(workspaceID int64, f store.ChatFilter) *conditions {
 	if f.Closed != nil {
 		c.add(map[bool]string{true: `c.closed`, false: `NOT c.closed`}[*f.Closed])
 	}
+	if f.AutoReply != nil {
+		c.add(map[bool]string{true: `c.auto_reply`, false: `NOT c.auto_reply`}[*f.AutoReply])
+	}
+	if v := f.VisibleTo; v != nil {
+		visible := `c.responsible_id = ` + c.param(v.MemberID)
+		for _, id := range v.Accounts {
+			visible += ` OR c.account_id = ` + c.param(id)
+		}
+		c.add(`(` + visible + `)`)
+	}
 	if !f.CreatedAfter.IsZero() {
 		c.add(`c.created_at >= ?`, f.CreatedAfter.UnixMilli())
 	}
@@ -123,6 +133,10 @@ func chatConditions(workspaceID int64, f store.ChatFilter) *conditions {
 	addAny(c, f.Accounts, func(jid tideline.JID) string {
 		return `c.account_id IN (SELECT a.id FROM accounts a WHERE a.workspace_id = $1 AND a.jid = ` + c.param(string(jid)) + `)`
 	})
+	addAny(c, f.Responsible, func(email string) string {
+		return `c.responsible_id IN (SELECT mb.id FROM members mb WHERE mb.workspace_id = $1 AND lower(mb.email) = ` +
+			c.param(strings.ToLower(email)) + ` AND mb.removed_at IS NULL)`
+	})
 	addAny(c, f.Labels, func(label string) string {
 		return `c.id IN (SELECT cl.chat_id FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
 			WHERE l.workspace_id = $1 AND l.name = ` + c.param(label) + `)`
@@ -144,9 +158,10 @@ func addAny[T any](c *conditions, values []T, condition func(T) string) {
 }
 
 var (
-	selectChatViews = newMulti(`SELECT `+chatColumns+`, `+accountColumns+`, a.removed_at, lm.uid FROM (VALUES `,
+	selectChatViews = newMulti(`SELECT `+chatColumns+`, `+accountColumns+`, a.removed_at, lm.uid, rb.email, rb.display_name FROM (VALUES `,
 		`) AS v CROSS JOIN chats c JOIN accounts a ON a.id = c.account_id AND a.workspace_id = c.workspace_id
 		LEFT JOIN messages lm ON lm.id = c.last_message_id
+		LEFT JOIN members rb ON rb.id = c.responsible_id AND rb.workspace_id = c.workspace_id
 		WHERE c.id = v.column1 AND c.workspace_id = v.column2`, "BIGINT", "BIGINT")
 	selectLabelsOfChats = newMulti(`SELECT cl.chat_id, l.name FROM (VALUES `,
 		`) AS v CROSS JOIN chat_labels cl JOIN labels l ON l.id = cl.label_id
@@ -165,10 +180,13 @@ func (t *tx) chatViews(ctx context.Context, workspaceID int64, ids []int64) ([]s
 	err := t.eachAll(ctx, selectChatViews, args, func(r *sql.Rows) error {
 		var v store.ChatView
 		var removed sql.NullInt64
-		var last sql.NullString
+		var last, email, name sql.NullString
 		fields := append(chatFields(&v.Chat), accountFields(&v.Account)...)
-		if err := r.Scan(append(fields, &removed, &last)...); err != nil {
+		if err := r.Scan(append(fields, &removed, &last, &email, &name)...); err != nil {
 			return err
+		}
+		if email.Valid {
+			v.Responsible = &tideline.Member{ID: v.Chat.Responsible, WorkspaceID: workspaceID, Email: email.String, DisplayName: name.String}
 		}
 		v.AccountGone, v.LastMessageUID = removed.Valid, last.String
 		views[place[v.Chat.ID]] = v

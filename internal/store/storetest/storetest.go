@@ -31,6 +31,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"Team":        teamTests,
+		"Templates":   textTemplateTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
