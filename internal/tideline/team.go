@@ -128,8 +128,17 @@ func (r Role) Administers() bool { return r == RoleOwner || r == RoleAdmin }
 // those of others that are public.
 func (r Role) MayManageTemplates() bool { return r.Valid() && r != RoleCollaborator }
 
-// MayInvite reports whether the role may invite members.
-func (r Role) MayInvite() bool { return r.Administers() || r == RoleTeamSupervisor }
+// MayInvite reports whether the role may invite members of another role, and
+// revoke such invitations.
+func (r Role) MayInvite(other Role) bool {
+	switch {
+	case !other.Valid() || other == RoleOwner:
+		return false
+	case r.Administers():
+		return true
+	}
+	return r == RoleTeamSupervisor && (other == RoleTeammate || other == RoleAgent || other == RoleCollaborator)
+}
 
 // SeesTeam reports whether the role sees the chats of all accounts of its team;
 // the roles below see those of their own accounts. Whoever administers sees all.
