@@ -26,6 +26,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
@@ -100,7 +101,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.handler = httpapi.New(cfg, httpapi.Deps{
-		Auth: authenticator, Messages: messages, Storage: s, Meter: w.meter, Metrics: w.metrics, Log: log,
+		Auth: authenticator, Messages: messages, Storage: s, Meter: w.meter, Metrics: w.metrics, Log: log, Team: team.New(s, w.clock.now),
 		Files: file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: log}),
 	})
 	server := httptest.NewServer(w.handler)
