@@ -70,7 +70,7 @@ func newFakes(edit func(p *tideline.Principal)) *fakes {
 }
 
 func (f *fakes) handler(cfg Config) http.Handler {
-	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Team: team.New(fakeTeam{f}, nil), Storage: f, Meter: f.meter})
+	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Team: team.New(fakeTeam{f}, nil), Webhooks: fakeWebhooks{}, Storage: f, Meter: f.meter})
 }
 
 func (f *fakes) Authenticate(_ context.Context, bearer string) (*tideline.Principal, error) {

@@ -111,6 +111,7 @@ type Deps struct {
 	Messages Messages
 	Files    Files
 	Team     Team
+	Webhooks Webhooks
 	Storage  Storage
 	// Meter counts API calls. Its Run must be running, and must be stopped after
 	// the http.Server.
@@ -125,6 +126,7 @@ type server struct {
 	messages Messages
 	files    Files
 	team     Team
+	webhooks Webhooks
 	storage  Storage
 	meter    *Meter
 	log      *slog.Logger
@@ -156,6 +158,7 @@ func New(cfg Config, deps Deps) http.Handler {
 		messages:      deps.Messages,
 		files:         deps.Files,
 		team:          deps.Team,
+		webhooks:      deps.Webhooks,
 		storage:       deps.Storage,
 		meter:         deps.Meter,
 		log:           deps.Log,

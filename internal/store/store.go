@@ -29,6 +29,11 @@ type Store interface {
 	Teams
 	TextTemplates
 	FileList
+	Events
+	FanOut
+	Webhooks
+	Deliverer
+	DeliveryLog
 
 	// Close waits for running transactions and releases the database.
 	Close() error
@@ -224,6 +229,7 @@ type Settings interface {
 	// first time; concurrent first calls, also of several processes, agree.
 	Secret(ctx context.Context, name string, size int) ([]byte, error)
 	// Prune deletes what has a limited life and is over at now: idempotency
-	// keys, receipts and changes whose messages never came.
+	// keys, receipts and changes whose messages never came, events that were fanned
+	// out, deliveries with their attempts.
 	Prune(ctx context.Context, now time.Time) error
 }

@@ -34,6 +34,42 @@ const (
 	Error ErrorResponseStatus = "error"
 )
 
+// Defines values for EventType.
+const (
+	CallIncomingEnded           EventType = "call:incoming:ended"
+	CallIncomingMissed          EventType = "call:incoming:missed"
+	CallOutgoingEnded           EventType = "call:outgoing:ended"
+	ChatIncomingNew             EventType = "chat:incoming:new"
+	ChatNew                     EventType = "chat:new"
+	ChatOutgoingNew             EventType = "chat:outgoing:new"
+	ChatResponsibleAssigned     EventType = "chat:responsible:assigned"
+	ChatResponsibleUnassigned   EventType = "chat:responsible:unassigned"
+	MessageNew                  EventType = "message:new"
+	MessageReaction             EventType = "message:reaction"
+	MessageReceivedNew          EventType = "message:received:new"
+	MessageSentNew              EventType = "message:sent:new"
+	WabaAccountActive           EventType = "waba:account:active"
+	WabaAccountDisabled         EventType = "waba:account:disabled"
+	WabaAccountDisconnected     EventType = "waba:account:disconnected"
+	WabaChatAssigned            EventType = "waba:chat:assigned"
+	WabaChatClosed              EventType = "waba:chat:closed"
+	WabaChatIncoming            EventType = "waba:chat:incoming"
+	WabaChatOutgoing            EventType = "waba:chat:outgoing"
+	WabaChatReopened            EventType = "waba:chat:reopened"
+	WabaChatUnassigned          EventType = "waba:chat:unassigned"
+	WabaMessageDelivered        EventType = "waba:message:delivered"
+	WabaMessageFailed           EventType = "waba:message:failed"
+	WabaMessageRead             EventType = "waba:message:read"
+	WabaMessageReceived         EventType = "waba:message:received"
+	WabaTemplateApproved        EventType = "waba:template:approved"
+	WabaTemplateDisabled        EventType = "waba:template:disabled"
+	WabaTemplateRejected        EventType = "waba:template:rejected"
+	WhatsappAccountConnected    EventType = "whatsapp:account:connected"
+	WhatsappAccountDisconnected EventType = "whatsapp:account:disconnected"
+	WhatsappAccountResumed      EventType = "whatsapp:account:resumed"
+	WhatsappAccountSuspended    EventType = "whatsapp:account:suspended"
+)
+
 // Defines values for FailureReasonCode.
 const (
 	Empty FailureReasonCode = ""
@@ -275,6 +311,28 @@ type ChatsResponse_Data struct {
 	HasMorePages bool       `json:"has_more_pages"`
 }
 
+// CreateWebhookRequest defines model for CreateWebhookRequest.
+type CreateWebhookRequest struct {
+	// Enabled `true` when left out. Counts for a new webhook only: asking for one that exists enables it.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+	// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+	// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+	EventType EventType `json:"event_type"`
+
+	// Url Where to post, http or https. Private and special networks are refused at delivery unless the server allows them.
+	//
+	// Example: https://example.com/hooks/tideline
+	Url string `json:"url"`
+}
+
+// DoneResponse defines model for DoneResponse.
+type DoneResponse struct {
+	Message string `json:"message"`
+	Status  OK     `json:"status"`
+}
+
 // ErrorCode defines model for ErrorCode.
 type ErrorCode string
 
@@ -292,6 +350,38 @@ type ErrorResponse struct {
 
 // ErrorResponseStatus defines model for ErrorResponse.Status.
 type ErrorResponseStatus string
+
+// Event defines model for Event.
+type Event struct {
+	Body      map[string]interface{} `json:"body"`
+	EventType string                 `json:"event_type"`
+
+	// EventUid What deliveries of this event have as `webhook-id`.
+	EventUid string `json:"event_uid"`
+
+	// Id Grows. What to go on after.
+	Id int64 `json:"id"`
+
+	// Timestamp Example: 2026-11-22 10:35:18 +0200
+	Timestamp Timestamp `json:"timestamp"`
+}
+
+// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+type EventType string
+
+// EventsResponse defines model for EventsResponse.
+type EventsResponse struct {
+	Data   EventsResponse_Data `json:"data"`
+	Status OK                  `json:"status"`
+}
+
+// EventsResponse_Data defines model for EventsResponse.Data.
+type EventsResponse_Data struct {
+	Events  []Event `json:"events"`
+	HasMore bool    `json:"has_more"`
+}
 
 // FailureReason defines model for FailureReason.
 type FailureReason struct {
@@ -967,6 +1057,13 @@ type TemplatesV2Response_Data struct {
 // Timestamp Example: 2026-11-22 10:35:18 +0200
 type Timestamp = string
 
+// UpdateWebhookRequest defines model for UpdateWebhookRequest.
+type UpdateWebhookRequest struct {
+	Enabled   *bool      `json:"enabled,omitempty"`
+	EventType *EventType `json:"event_type,omitempty"`
+	Url       *string    `json:"url,omitempty"`
+}
+
 // UserReaction defines model for UserReaction.
 type UserReaction struct {
 	// Current Given by the workspace's own account.
@@ -974,6 +1071,33 @@ type UserReaction struct {
 	Name     string `json:"name"`
 	Phone    string `json:"phone"`
 	Reaction string `json:"reaction"`
+}
+
+// Webhook defines model for Webhook.
+type Webhook struct {
+	Enabled bool `json:"enabled"`
+
+	// ErrorsCounter Deliveries that failed three times in a row, since the last one that succeeded.
+	ErrorsCounter int64 `json:"errors_counter"`
+
+	// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+	// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+	// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+	EventType EventType `json:"event_type"`
+	Id        int64     `json:"id"`
+	Url       string    `json:"url"`
+}
+
+// WebhookResponse defines model for WebhookResponse.
+type WebhookResponse struct {
+	Data   Webhook `json:"data"`
+	Status OK      `json:"status"`
+}
+
+// WebhooksResponse defines model for WebhooksResponse.
+type WebhooksResponse struct {
+	Data   []Webhook `json:"data"`
+	Status OK        `json:"status"`
 }
 
 // WhatsappAccount defines model for WhatsappAccount.
@@ -1076,6 +1200,9 @@ type IdempotencyKey = string
 
 // MessageUID defines model for MessageUID.
 type MessageUID = string
+
+// WebhookID defines model for WebhookID.
+type WebhookID = string
 
 // BadRequest defines model for BadRequest.
 type BadRequest = ErrorResponse
@@ -1204,6 +1331,15 @@ type SendMessageToChatParams struct {
 
 // AddNoteTextBody defines parameters for AddNote.
 type AddNoteTextBody = string
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The `id` or the `event_uid` of the last event that you have. Left out, the list begins with the oldest.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many at most, 1 to 500; 100 when left out.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
@@ -1359,6 +1495,12 @@ type TrackTemplateUsageJSONRequestBody = TemplateUsageRequest
 // TrackTemplateUsageV2JSONRequestBody defines body for TrackTemplateUsageV2 for application/json ContentType.
 type TrackTemplateUsageV2JSONRequestBody = TemplateUsageV2Request
 
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
 // InviteTeammateJSONRequestBody defines body for InviteTeammate for application/json ContentType.
 type InviteTeammateJSONRequestBody = InvitationRequest
 
@@ -1391,6 +1533,9 @@ type ServerInterface interface {
 	// AddNote Write a note in a chat
 	// (POST /chats/{chat_id}/notes)
 	AddNote(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// ListEvents Read what happened
+	// (GET /events)
+	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
 	// ListFiles List uploaded files
 	// (GET /files)
 	ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams)
@@ -1463,6 +1608,21 @@ type ServerInterface interface {
 	// ListWhatsappAccountsV2 List the workspace's WhatsApp accounts, with what you may see
 	// (GET /v2/whatsapp_accounts)
 	ListWhatsappAccountsV2(w http.ResponseWriter, r *http.Request)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(w http.ResponseWriter, r *http.Request)
+	// CreateWebhook Subscribe to events
+	// (POST /webhooks)
+	CreateWebhook(w http.ResponseWriter, r *http.Request)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
+	// GetWebhook Show a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
+	// UpdateWebhook Change a webhook
+	// (PUT /webhooks/{webhook_id})
+	UpdateWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
 	// ListWhatsappAccounts List the workspace's WhatsApp accounts
 	// (GET /whatsapp_accounts)
 	ListWhatsappAccounts(w http.ResponseWriter, r *http.Request)
@@ -2014,6 +2174,52 @@ func (siw *ServerInterfaceWrapper) AddNote(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AddNote(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEvents(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2845,6 +3051,112 @@ func (siw *ServerInterfaceWrapper) ListWhatsappAccountsV2(w http.ResponseWriter,
 	handler.ServeHTTP(w, r)
 }
 
+// ListWebhooks operation middleware
+func (siw *ServerInterfaceWrapper) ListWebhooks(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWebhooks(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateWebhook operation middleware
+func (siw *ServerInterfaceWrapper) CreateWebhook(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateWebhook(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteWebhook operation middleware
+func (siw *ServerInterfaceWrapper) DeleteWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWebhook operation middleware
+func (siw *ServerInterfaceWrapper) GetWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateWebhook operation middleware
+func (siw *ServerInterfaceWrapper) UpdateWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListWhatsappAccounts operation middleware
 func (siw *ServerInterfaceWrapper) ListWhatsappAccounts(w http.ResponseWriter, r *http.Request) {
 
@@ -3115,6 +3427,12 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/templates", wrapper.TrackTemplateUsageV2)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/chats", wrapper.ListChatsV2)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/chats/{chat_id}/messages", wrapper.ListChatMessagesV2)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/webhooks", wrapper.ListWebhooks)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/webhooks", wrapper.CreateWebhook)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.DeleteWebhook)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.GetWebhook)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.UpdateWebhook)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/events", wrapper.ListEvents)
 
 	return m
 }

@@ -87,6 +87,8 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		}
 		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), lid, string(in.Chat.Phone),
 			names[i].name, in.Message.At.UnixMilli())
+		a.t.emit(tideline.Event{WorkspaceID: in.WorkspaceID, Kind: tideline.ChatEvent(in.Chat.JID, true), At: in.Message.At,
+			AccountID: in.AccountID, ChatID: c.id, MemberID: in.MemberID})
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
 		return err

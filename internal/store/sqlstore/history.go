@@ -220,6 +220,9 @@ func (s *Store) PutReaction(ctx context.Context, workspaceID, messageID int64, e
 		if err != nil {
 			return missing(err, "message")
 		}
+		if err := t.announceOwnReaction(ctx, workspaceID, messageID, emoji, at); err != nil {
+			return err
+		}
 		return t.execAll(ctx, upsertReactions, []any{chatID, whatsAppID, "", "", "", emoji, at.UnixMilli(), workspaceID})
 	})
 }

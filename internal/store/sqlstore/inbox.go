@@ -62,6 +62,9 @@ func (s *Store) takeIn(ctx context.Context, t *tx, jobs []*job) error {
 	if err := r.insert(ctx); err != nil {
 		return err
 	}
+	if err := r.announceMessages(ctx); err != nil {
+		return err
+	}
 	return r.amend(ctx)
 }
 
@@ -119,6 +122,9 @@ func (r *reception) findChats(ctx context.Context) (err error) {
 		}
 		r.chats[j] = c
 		j.received = store.Received{ChatID: c.id, NewChat: c.fresh, Unnamed: c.jid.IsGroup() && !c.named()}
+		if c.fresh {
+			r.announce(j, tideline.Event{Kind: tideline.ChatEvent(c.jid, j.receive.FromMe)})
+		}
 		c.fresh = false
 	}
 	return nil
@@ -178,8 +184,8 @@ var (
 	insertReceived = newInsert(`messages (id, uid, workspace_id, account_id, chat_id, whatsapp_id, from_me, text, kind,
 		sender_jid, sender_lid, sender_name, reply_to, data, origin, status, reason, credits, accepted_at, sent_at, at)`,
 		`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '`+string(tideline.OriginWhatsApp)+`', ?, '', 0, ?, ?, ?)`, "")
-	insertDownloads = newInsert(`downloads (message_id, workspace_id, account_id, name, mime_type, size, ref, attempts, due_at, note)`,
-		`(?, ?, ?, ?, ?, ?, ?, 0, ?, '')`, "")
+	insertDownloads = newInsert(`downloads (message_id, workspace_id, account_id, name, mime_type, size, ref, attempts, due_at, note, announce)`,
+		`(?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)`, "")
 )
 
 // insert stores the new messages with their chats' last messages and counts.
@@ -222,7 +228,7 @@ func (r *reception) insert(ctx context.Context) error {
 		if m.Media != nil {
 			data = withData(data, tideline.DataAttachment, string(tideline.AttachmentPending))
 			downloads = append(downloads, id, in.WorkspaceID, in.AccountID, m.Media.Name, m.Media.MIMEType, m.Media.Size,
-				m.Media.Ref, in.ReceivedAt.UnixMilli())
+				m.Media.Ref, in.ReceivedAt.UnixMilli(), announced(in))
 		}
 		text, err := encodeData(data)
 		if err != nil {

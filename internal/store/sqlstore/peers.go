@@ -242,6 +242,11 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	const twin = ` FROM messages d WHERE d.account_id = messages.account_id AND d.chat_id = $2
 		AND d.whatsapp_id = messages.whatsapp_id AND NOT d.from_me AND `
 	const kept = ` WHERE chat_id = $1 AND at IS NOT NULL AND NOT from_me AND deleted_at IS NULL AND EXISTS (SELECT 1` + twin
+	// What is not fetched any more because its message was deleted.
+	if err := t.announceDownloads(ctx, `m.chat_id = $1 AND EXISTS (SELECT 1 FROM messages o WHERE o.account_id = m.account_id
+		AND o.chat_id = $2 AND o.whatsapp_id = m.whatsapp_id AND NOT o.from_me AND o.deleted_at IS NOT NULL)`, to.id, from.id); err != nil {
+		return err
+	}
 	for _, query := range []string{
 		// What came to both chats stays once, as it was last changed in either.
 		`UPDATE messages SET (text, edited_at) = (SELECT d.text, d.edited_at` + twin + `d.edited_at IS NOT NULL)` + kept +

@@ -49,6 +49,8 @@ type Store struct {
 	accounts   accountCache
 	stats      counters
 	onAccepted func([]store.Queued)
+	onEvents   func()
+	settled    atomic.Int64 // PostgreSQL: see settledEvents
 }
 
 var _ store.Store = (*Store)(nil)

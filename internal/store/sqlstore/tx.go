@@ -26,6 +26,7 @@ type tx struct {
 	// prepared keeps statements for as long as their connection; nil where the
 	// driver does that by itself (pgx) or the connection changes (readers).
 	prepared map[string]*sql.Stmt
+	events   []tideline.Event // noted by emit, written by flush
 }
 
 // exec runs a statement and gives the number of rows it changed.
@@ -145,8 +146,10 @@ func (t *tx) savepoint(ctx context.Context, fn func() error) error {
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
 		return err
 	}
+	noted := len(t.events)
 	err := fn()
 	if err != nil {
+		t.events = t.events[:noted]
 		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
 			return errors.Join(err, undo)
 		}

@@ -43,6 +43,9 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Concurrency": concurrencyTests,
 		"Durability":  durabilityTests,
 		"Walls":       wallTests,
+		"Events":      eventTests,
+		"Webhooks":    webhookTests,
+		"Deliveries":  deliveryTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -62,6 +65,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("InboxModel", func(t *testing.T) {
 		t.Parallel()
 		testInboxModel(t, create)
+	})
+	t.Run("FanOutModel", func(t *testing.T) {
+		t.Parallel()
+		testFanOutModel(t, create)
 	})
 }
 
