@@ -27,25 +27,12 @@ func (s *Store) ChatView(ctx context.Context, workspaceID, chatID int64) (store.
 	return view, failed("chat view", err)
 }
 
-// ListChats implements store.Chats. Chats without a last message are not in the
-// index of recent ones; by name, after the others, they have one too.
+// ListChats implements store.Chats.
 func (s *Store) ListChats(ctx context.Context, workspaceID int64, f store.ChatFilter, p store.Page) ([]store.ChatView, bool, error) {
-	c := chatConditions(workspaceID, f)
-	where := c.String()
-	query := `SELECT c.id, c.last_at, c.name FROM chats c WHERE ` + where + ` AND c.last_at > 0
-		UNION ALL SELECT c.id, c.last_at, c.name FROM chats c WHERE ` + where + ` AND c.last_at = 0
-		ORDER BY 2 DESC, 3, 1 LIMIT ` + c.param(p.Limit+1) + ` OFFSET ` + c.param(p.Offset)
 	var views []store.ChatView
 	more := false
 	err := s.read(ctx, func(t *tx) error {
-		var ids []int64
-		err := t.each(ctx, query, c.args, func(r *sql.Rows) error {
-			var id, at int64
-			var name string
-			err := r.Scan(&id, &at, &name)
-			ids = append(ids, id)
-			return err
-		})
+		ids, err := t.chatPage(ctx, workspaceID, f, store.Page{Offset: p.Offset, Limit: p.Limit + 1})
 		if err != nil {
 			return err
 		}
@@ -80,81 +67,6 @@ func (t *tx) addLastMessages(ctx context.Context, chats []store.ChatView) error 
 		c.LastMessage = m
 	}
 	return nil
-}
-
-// chatConditions says what f selects.
-func chatConditions(workspaceID int64, f store.ChatFilter) *conditions {
-	c := &conditions{}
-	c.add(`c.workspace_id = ?`, workspaceID)
-	if f.Group != nil {
-		not := ""
-		if !*f.Group {
-			not = "NOT "
-		}
-		c.add(`c.jid ` + not + `LIKE '%@` + tideline.ServerGroup + `'`)
-	}
-	if f.Read != nil {
-		c.add(map[bool]string{true: `c.unread = 0`, false: `c.unread > 0`}[*f.Read])
-	}
-	if f.Closed != nil {
-		c.add(map[bool]string{true: `c.closed`, false: `NOT c.closed`}[*f.Closed])
-	}
-	if f.AutoReply != nil {
-		c.add(map[bool]string{true: `c.auto_reply`, false: `NOT c.auto_reply`}[*f.AutoReply])
-	}
-	if v := f.VisibleTo; v != nil {
-		visible := `c.responsible_id = ` + c.param(v.MemberID)
-		for _, id := range v.Accounts {
-			visible += ` OR c.account_id = ` + c.param(id)
-		}
-		c.add(`(` + visible + `)`)
-	}
-	if !f.CreatedAfter.IsZero() {
-		c.add(`c.created_at >= ?`, f.CreatedAfter.UnixMilli())
-	}
-	if !f.CreatedBefore.IsZero() {
-		c.add(`c.created_at <= ?`, f.CreatedBefore.UnixMilli())
-	}
-	switch {
-	case strings.HasPrefix(f.Phone, "+"):
-		c.add(`c.phone = ?`, f.Phone)
-	case f.Phone != "":
-		c.add(`c.phone LIKE ? ESCAPE '!'`, "%"+escapeLike(f.Phone)+"%")
-	}
-	addAny(c, f.Names, func(name string) string {
-		return `lower(c.name) LIKE ` + c.param("%"+escapeLike(strings.ToLower(name))+"%") + ` ESCAPE '!'`
-	})
-	addAny(c, f.ContactPhones, func(digits string) string {
-		if national := strings.TrimLeft(digits, "0"); national != digits {
-			return `c.phone LIKE ` + c.param("%"+escapeLike(national)) + ` ESCAPE '!'`
-		}
-		return `c.phone = ` + c.param("+"+digits)
-	})
-	addAny(c, f.Accounts, func(jid tideline.JID) string {
-		return `c.account_id IN (SELECT a.id FROM accounts a WHERE a.workspace_id = $1 AND a.jid = ` + c.param(string(jid)) + `)`
-	})
-	addAny(c, f.Responsible, func(email string) string {
-		return `c.responsible_id IN (SELECT mb.id FROM members mb WHERE mb.workspace_id = $1 AND lower(mb.email) = ` +
-			c.param(strings.ToLower(email)) + ` AND mb.removed_at IS NULL)`
-	})
-	addAny(c, f.Labels, func(label string) string {
-		return `c.id IN (SELECT cl.chat_id FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
-			WHERE l.workspace_id = $1 AND l.name = ` + c.param(label) + `)`
-	})
-	return c
-}
-
-// addAny adds the condition that one of those of the values holds; none when
-// there are no values.
-func addAny[T any](c *conditions, values []T, condition func(T) string) {
-	if len(values) == 0 {
-		return
-	}
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = condition(v)
-	}
-	c.texts = append(c.texts, "("+strings.Join(texts, " OR ")+")")
 }
 
 var (

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"strings"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -13,7 +12,7 @@ func (s *Store) ListFiles(ctx context.Context, workspaceID int64, part string) (
 	c := &conditions{}
 	c.add(`f.workspace_id = ? AND f.member_id IS NOT NULL`, workspaceID)
 	if part != "" {
-		c.add(`lower(f.name) LIKE ? ESCAPE '!'`, "%"+escapeLike(strings.ToLower(part))+"%")
+		c.add(c.contains(s.d, `f.name`, part))
 	}
 	var files []tideline.File
 	err := s.reader().each(ctx, `SELECT `+fileColumns+` FROM files f WHERE `+c.String()+` ORDER BY f.uploaded_at DESC, f.id DESC`, c.args,
