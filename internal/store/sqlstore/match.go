@@ -22,14 +22,20 @@ func (c *conditions) contains(d dialect, column, part string) string {
 		return column + ` ` + like + ` ` + c.param("%"+escapeLike(part)+"%") + ` ESCAPE '!'`
 	case d == dialectPostgres:
 		return column + ` ~ ` + c.param(spellOut(part, regexpSyntax))
-	default:
-		return column + ` GLOB ` + c.param("*"+spellOut(part, globSyntax)+"*")
 	}
+	// GLOB tries a set at every place of a text. That a text doesn't have one of
+	// the letters at all, as most don't, is seen in less than half of the time.
+	letter, _ := utf8.DecodeRuneInString(part[strings.IndexFunc(part, beyondASCII):])
+	has := &conditions{args: c.args}
+	addAny(has, casesOf(letter), func(r rune) string { return `instr(` + column + `, ` + has.param(string(r)) + `) > 0` })
+	has.add(column+` GLOB ?`, "*"+spellOut(part, globSyntax)+"*")
+	c.args = has.args
+	return `(` + has.String() + `)`
 }
 
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-}
+func isASCII(s string) bool { return strings.IndexFunc(s, beyondASCII) < 0 }
+
+func beyondASCII(r rune) bool { return r >= utf8.RuneSelf }
 
 // The characters that mean something by themselves, and how they are written to
 // mean only themselves. A ']' outside of a set is harmless to both.
