@@ -24,6 +24,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/profile"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/voice"
 	"github.com/tidelinehq/tideline/internal/webhook"
@@ -221,7 +222,7 @@ func (s *server) openAPI(context.Context) (err error) {
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
-		Auth: authenticator, Messages: messages, Files: s.files.Service, Webhooks: s.webhooks, Storage: s.store,
+		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
 		Meter: s.meter, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler

@@ -27,6 +27,10 @@ type Store interface {
 	Settings
 	Profiles
 	Histories
+	ChatWork
+	Teams
+	TextTemplates
+	FileList
 	Events
 	FanOut
 	Webhooks

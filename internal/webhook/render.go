@@ -85,8 +85,14 @@ func (w writer) chatURL() string {
 	return fmt.Sprintf("%s/chat/%d/messages/", w.PublicURL, w.v.Chat.Chat.ID)
 }
 
-// responsible is who looks after the chat since an assignment; nil for nobody.
+// responsible is who looks after the chat: in an assignment since then, otherwise
+// now; nil for nobody.
 func (w writer) responsible() (name, email *string) {
+	k := w.v.Event.Kind
+	assignment := k == tideline.EventChatAssigned || k == tideline.EventChatUnassigned
+	if m := w.v.Chat.Responsible; m != nil && !assignment {
+		return optional(m.DisplayName), optional(m.Email)
+	}
 	return optional(w.v.Event.Detail.ResponsibleName), optional(w.v.Event.Detail.ResponsibleEmail)
 }
 

@@ -201,11 +201,11 @@ func numbered(name string, i int) string {
 }
 
 const chatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.lid, c.phone, c.name, c.closed, c.unread, c.created_at,
-	c.last_message_id, c.last_at, c.bar`
+	c.last_message_id, c.last_at, c.bar, c.responsible_id, c.auto_reply`
 
 func chatFields(c *tideline.Chat) []any {
 	return []any{&c.ID, &c.WorkspaceID, &c.AccountID, &c.JID, &c.LID, &c.Phone, &c.Name, &c.Closed, &c.Unread, millis{&c.CreatedAt},
-		orZero{&c.LastMessageID}, laterMillis{&c.LastMessageAt}, &c.Bar}
+		orZero{&c.LastMessageID}, laterMillis{&c.LastMessageAt}, &c.Bar, orZero{&c.Responsible}, &c.AutoReply}
 }
 
 // Chat implements store.Chats.

@@ -310,5 +310,14 @@ func (s *Store) read(ctx context.Context, fn func(t *tx) error) error {
 		return err
 	}
 	defer func() { _ = dbtx.Rollback() }() // nothing was written
-	return fn(&tx{d: s.d, q: dbtx})
+	t := &tx{d: s.d, q: dbtx}
+	if s.reads != nil {
+		t.reads = func(ctx context.Context, query string) *sql.Stmt {
+			if stmt := s.reads[query]; stmt != nil {
+				return dbtx.StmtContext(ctx, stmt)
+			}
+			return nil
+		}
+	}
+	return fn(t)
 }

@@ -278,9 +278,10 @@ func sentOnPhone(in *store.Reception, early *earlyReceipt) []tideline.StatusChan
 }
 
 // count changes the chats' counts of unread messages, in the order of their ids.
+// A closed chat in which a contact writes is open again.
 func (r *reception) count(ctx context.Context) error {
 	for _, id := range sortedKeys(r.unread) {
-		query := `UPDATE chats SET unread = unread + $1 WHERE id = $2`
+		query := `UPDATE chats SET unread = unread + $1, closed = FALSE WHERE id = $2`
 		if r.unread[id].reset {
 			query = `UPDATE chats SET unread = $1 WHERE id = $2`
 		}

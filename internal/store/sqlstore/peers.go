@@ -294,6 +294,8 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 		`UPDATE chats SET
 			unread = unread + (SELECT f.unread FROM chats f WHERE f.id = $2),
 			closed = closed AND (SELECT f.closed FROM chats f WHERE f.id = $2),
+			responsible_id = coalesce(responsible_id, (SELECT f.responsible_id FROM chats f WHERE f.id = $2)),
+			auto_reply = auto_reply OR (SELECT f.auto_reply FROM chats f WHERE f.id = $2),
 			created_at = CASE WHEN created_at < (SELECT f.created_at FROM chats f WHERE f.id = $2) THEN created_at
 				ELSE (SELECT f.created_at FROM chats f WHERE f.id = $2) END
 			WHERE id = $1`,
@@ -368,7 +370,7 @@ func (t *tx) saveLatest(ctx context.Context, latest latestMessages) error {
 func (t *tx) findLatest(ctx context.Context, chatID int64) error {
 	var m latestMessage
 	err := t.one(ctx, `SELECT m.id, m.at FROM messages m WHERE m.chat_id = $1 AND m.at IS NOT NULL
-		ORDER BY m.at DESC, m.id DESC LIMIT 1`, []any{chatID}, &m.id, &m.at)
+		AND m.kind <> '`+string(tideline.KindNote)+`' ORDER BY m.at DESC, m.id DESC LIMIT 1`, []any{chatID}, &m.id, &m.at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

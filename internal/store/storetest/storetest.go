@@ -33,6 +33,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"InboxLists":  inboxListTests,
 		"Profiles":    profileTests,
 		"History":     historyTests,
+		"Team":        teamTests,
+		"Templates":   textTemplateTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
