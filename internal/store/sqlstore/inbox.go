@@ -331,8 +331,8 @@ var (
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
 		AND m.from_me AND m.sent_at IS NOT NULL`, "BIGINT", "TEXT")
 	selectSending = newMulti(`SELECT o.account_id, m.whatsapp_id, m.id, m.uid FROM (VALUES `,
-		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
-		WHERE o.account_id = v.column1 AND m.whatsapp_id = v.column2`, "BIGINT", "TEXT")
+		`) AS v CROSS JOIN outbox o CROSS JOIN messages m
+		WHERE o.account_id = v.column1 AND m.id = o.message_id AND m.whatsapp_id = v.column2`, "BIGINT", "TEXT")
 )
 
 // findTargets finds received and sent messages. Of two with one id in a chat,
