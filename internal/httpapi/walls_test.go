@@ -71,6 +71,12 @@ var walls = map[string]wall{
 	"trackTemplateUsage":      {body: `{}`, foreign: 404},
 	"trackTemplateUsageV2":    {body: `{"template_id":{template},"origin":"x"}`, foreign: 404},
 	"deleteTemplate":          {foreign: 404, least: 403},
+	"listWebhooks":            {least: 403},
+	"createWebhook":           {body: `{"event_type":"message:new","url":"https://example.com/new","enabled":true}`, least: 403},
+	"getWebhook":              {foreign: 404, least: 403},
+	"updateWebhook":           {body: `{"enabled":false}`, foreign: 404, least: 403},
+	"deleteWebhook":           {foreign: 404, least: 403},
+	"listEvents":              {},
 }
 
 // belongings are the ids of what a workspace has.
@@ -94,10 +100,12 @@ func (w *world) belongings() belongings {
 	w.ask("POST", "/chats/"+chat+"/notes", `{"text":"secret note"}`)
 	invited := w.object(w.ask("POST", "/workspace/invitations", `{"email":"secret@acme.example","role":"agent","team_title":"secret team"}`))
 	template := w.object(w.ask("POST", "/templates", `{"name":"secret template","text":"secret text"}`))
+	webhook := w.object(w.ask("POST", "/webhooks", `{"event_type":"message:new","url":"https://secret.example.com/hook","enabled":true}`))
 	number := func(v any) string { return fmt.Sprint(int64(v.(float64))) }
 	return belongings{
 		"account": string(w.acc.JID), "chat_id": chat, "uid": got.UID, "file": w.fileUID("secret.txt", "secret"),
 		"user_id": number(invited["user_id"]), "template_id": number(template["id"]), "template": number(template["id"]),
+		"webhook_id": number(webhook["id"]),
 	}
 }
 

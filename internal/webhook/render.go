@@ -85,8 +85,16 @@ func (w writer) chatURL() string {
 	return fmt.Sprintf("%s/chat/%d/messages/", w.PublicURL, w.v.Chat.Chat.ID)
 }
 
-// responsible is who looks after the chat since an assignment; nil for nobody.
+// responsible is who looks after the chat, of an assignment since that; nil for
+// nobody.
 func (w writer) responsible() (name, email *string) {
+	switch w.v.Event.Kind {
+	case tideline.EventChatAssigned, tideline.EventChatUnassigned:
+	default:
+		if r := w.v.Chat.Responsible; r != nil {
+			return optional(r.DisplayName), optional(r.Email)
+		}
+	}
 	return optional(w.v.Event.Detail.ResponsibleName), optional(w.v.Event.Detail.ResponsibleEmail)
 }
 
