@@ -157,6 +157,20 @@ func (c *Client) Upload(ctx context.Context, name, contentType string, r io.Read
 	return f, err
 }
 
+// UploadURL has the server fetch a file from a direct link. name and contentType
+// may be "": the server tells them by itself.
+func (c *Client) UploadURL(ctx context.Context, link, name, contentType string) (File, error) {
+	body := map[string]string{"download_url": link}
+	for field, value := range map[string]string{"filename": name, "content_type": contentType} {
+		if value != "" {
+			body[field] = value
+		}
+	}
+	var f File
+	err := c.json(ctx, http.MethodPost, "/files", body, &f)
+	return f, err
+}
+
 func writeForm(form *multipart.Writer, name, contentType string, r io.Reader) error {
 	if contentType != "" {
 		if err := form.WriteField("content_type", contentType); err != nil {

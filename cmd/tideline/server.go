@@ -144,7 +144,7 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if kind != string(s.folder.Kind) {
 		return fmt.Errorf("the database belongs to a %s server and the folder %s to a %s server: use one --database for each", kind, s.folder.Path, s.folder.Kind)
 	}
-	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), s.log); err != nil {
+	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), s.log, s.fetcher()); err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)

@@ -47,7 +47,7 @@ func (c *templateAddCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		files, err := openFiles(ctx, d.store, folder.In(blobFolder), slog.New(slog.DiscardHandler))
+		files, err := openFiles(ctx, d.store, folder.In(blobFolder), slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			return err
 		}
@@ -119,8 +119,9 @@ type openedFiles struct {
 
 func (f openedFiles) close() error { return f.blobs.Close() }
 
-// openFiles opens the file service on a database and a folder.
-func openFiles(ctx context.Context, s *sqlstore.Store, dir string, log *slog.Logger) (openedFiles, error) {
+// openFiles opens the file service on a database and a folder. With a fetcher it
+// takes files by their URLs too.
+func openFiles(ctx context.Context, s *sqlstore.Store, dir string, log *slog.Logger, fetcher file.Fetcher) (openedFiles, error) {
 	key, err := s.Secret(ctx, file.LinkSecret, file.LinkSecretSize)
 	if err != nil {
 		return openedFiles{}, err
@@ -129,5 +130,5 @@ func openFiles(ctx context.Context, s *sqlstore.Store, dir string, log *slog.Log
 	if err != nil {
 		return openedFiles{}, fmt.Errorf("open the folder of files: %w", err)
 	}
-	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log}), blobs}, nil
+	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log, Fetcher: fetcher}), blobs}, nil
 }

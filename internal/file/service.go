@@ -41,11 +41,12 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Deps is what a Service works with. All fields are required.
+// Deps is what a Service works with. All fields but Fetcher are required.
 type Deps struct {
 	Storage Storage
 	Blobs   blob.Store
 	Log     *slog.Logger
+	Fetcher Fetcher // nil = files are not fetched
 }
 
 // Service keeps files. It is safe for concurrent use.
@@ -55,6 +56,7 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	linkKey []byte
+	fetcher Fetcher
 }
 
 // New makes a Service. It panics without a LinkKey: signatures made with an
@@ -66,7 +68,7 @@ func New(cfg Config, deps Deps) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, now: cfg.Now, linkKey: cfg.LinkKey}
+	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, now: cfg.Now, linkKey: cfg.LinkKey, fetcher: deps.Fetcher}
 }
 
 // Upload asks to keep a file.

@@ -149,6 +149,9 @@ func (fakeFiles) Upload(_ context.Context, _ *tideline.Principal, u file.Upload)
 	return tideline.File{UID: fakeUID, Name: d.Name, Size: n, MIMEType: "text/plain", UploadedAt: time.Unix(0, 0)}, nil
 }
 
+func (fakeFiles) UploadFrom(context.Context, *tideline.Principal, string, file.Description) (tideline.File, error) {
+	return tideline.File{}, tideline.Errorf(tideline.CodeValidation, "no file")
+}
 func (fakeFiles) ByUID(context.Context, *tideline.Principal, string) (tideline.File, error) {
 	return tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "File not found")
 }

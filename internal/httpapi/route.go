@@ -18,6 +18,7 @@ const (
 	messagesPath    = Base + "/messages"
 	toJIDPath       = messagesPath + "/to_jid"
 	uploadPattern   = "POST " + Base + "/files_upload"
+	byURLPattern    = "POST " + Base + "/files"
 	downloadPattern = "GET " + Base + "/files/{uid}/download"
 )
 
@@ -31,7 +32,8 @@ type operation struct {
 
 func (s *server) newOperation(pattern string) *operation {
 	op := &operation{name: strings.Replace(pattern, Base, "", 1), timeout: s.timeout}
-	if pattern == uploadPattern || pattern == downloadPattern {
+	switch pattern {
+	case uploadPattern, byURLPattern, downloadPattern:
 		op.timeout, op.slow = s.uploadTimeout, true
 	}
 	op.stats = s.metrics.of(op.name)

@@ -69,6 +69,7 @@ type Messages interface {
 // Files keeps uploads; *file.Service is one.
 type Files interface {
 	Upload(ctx context.Context, p *tideline.Principal, u file.Upload) (tideline.File, error)
+	UploadFrom(ctx context.Context, p *tideline.Principal, address string, d file.Description) (tideline.File, error)
 	ByUID(ctx context.Context, p *tideline.Principal, uid string) (tideline.File, error)
 	Link(uid string) url.Values
 	Follow(ctx context.Context, uid string, query url.Values) (tideline.File, error)

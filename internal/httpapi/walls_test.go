@@ -50,6 +50,7 @@ var walls = map[string]wall{
 	"addChatLabels":           {body: `{"labels":["x"]}`, foreign: 404, least: 403},
 	"addNote":                 {body: `{"text":"x"}`, foreign: 404},
 	"uploadFile":              {form: true, least: 403},
+	"uploadFileByURL":         {body: `{"download_url":"{file_url}"}`, least: 403},
 	"listFiles":               {},
 	"getFile":                 {foreign: 404},
 	"deleteFile":              {foreign: 404, least: 403},
@@ -105,7 +106,7 @@ func (w *world) belongings() belongings {
 	return belongings{
 		"account": string(w.acc.JID), "chat_id": chat, "uid": got.UID, "file": w.fileUID("secret.txt", "secret"),
 		"user_id": number(invited["user_id"]), "template_id": number(template["id"]), "template": number(template["id"]),
-		"webhook_id": number(webhook["id"]),
+		"webhook_id": number(webhook["id"]), "file_url": w.hosted("hosted", "text"),
 	}
 }
 
