@@ -65,6 +65,33 @@ func TestTheClientUnderstandsTheServer(t *testing.T) {
 			t.Errorf("workspace %+v, quotas %+v", ws, q)
 		}
 
+		hook, err := c.CreateWebhook(ctx, "message:new", hookURL)
+		w.must(err)
+		off := false
+		changed, err := c.UpdateWebhook(ctx, hook.ID, client.WebhookChange{Enabled: &off})
+		w.must(err)
+		shown, err := c.Webhook(ctx, hook.ID)
+		w.must(err)
+		list, err := c.Webhooks(ctx)
+		w.must(err)
+		if !hook.Enabled || hook.URL != hookURL || changed.Enabled || shown != changed || len(list) != 1 || list[0] != changed {
+			t.Errorf("webhooks %+v, %+v, %+v, %+v", hook, changed, shown, list)
+		}
+		w.must(c.DeleteWebhook(ctx, hook.ID))
+		if _, err := c.Webhook(ctx, hook.ID); client.Code(err) != client.CodeNotFound {
+			t.Errorf("a webhook that is gone: %v", err)
+		}
+		events, more, err := c.Events(ctx, "", 1)
+		w.must(err)
+		if len(events) != 1 || !more || events[0].EventType != "whatsapp:account:connected" || events[0].Timestamp.IsZero() || len(events[0].Body) == 0 {
+			t.Errorf("events %+v, more %v", events, more)
+		}
+		rest, more, err := c.Events(ctx, events[0].UID, 0)
+		w.must(err)
+		if len(rest) != 1 || more || rest[0].ID <= events[0].ID {
+			t.Errorf("the rest %+v, more %v", rest, more)
+		}
+
 		_, err = c.Send(ctx, client.Message{Phone: "nobody"})
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 400 || e.Code != client.CodeValidation || len(e.Fields) != 2 {
 			t.Errorf("refusal %+v", err)

@@ -33,7 +33,7 @@ func (e *endpoint) fly(ctx context.Context, l *line, extra bool) {
 	e.flying++
 	hook := e.hook // as it is now
 	e.d.attempts.Go(func() {
-		got := e.d.post(e.d.attemptCx, &hook, &it.Delivery)
+		got := e.d.post(e.d.attemptCx, &hook, &it.Delivery) //nolint:contextcheck // an attempt outlives the loop, see Config.Drain
 		if extra {
 			<-e.d.slots
 		}
@@ -65,7 +65,7 @@ func (e *endpoint) judge(ctx context.Context, l *line, it *item, got *tried) sto
 			out.Circuit = &tideline.Circuit{}
 		}
 		if e.health.succeeded(now, got.Duration, e.d.cfg.PerEndpoint) {
-			e.d.deps.Log.InfoContext(ctx, "endpoint works again", e.name)
+			e.d.deps.Log.InfoContext(ctx, "endpoint works again", "webhook", e.id)
 			e.release(now)
 		}
 		e.leave(l)
@@ -85,7 +85,7 @@ func (e *endpoint) judge(ctx context.Context, l *line, it *item, got *tried) sto
 	circuit := e.health.circuit
 	out.Circuit = &circuit
 	if circuit.Open() && !wasOpen {
-		e.d.deps.Log.WarnContext(ctx, "endpoint is down; its deliveries are held", e.name, "failures", circuit.Failures)
+		e.d.deps.Log.WarnContext(ctx, "endpoint is down; its deliveries are held", "webhook", e.id, "failures", circuit.Failures)
 	}
 	next, more := tideline.NextAttempt(it.MadeAt, now, it.Attempts, got.retryAfter, e.d.deps.Random)
 	out.State, out.DueAt = it.State, next
@@ -163,14 +163,14 @@ func (e *endpoint) expire(ctx context.Context, now time.Time) {
 func (e *endpoint) settle(ctx context.Context, l *line, it *item, out store.Outcome) {
 	signal(e.news) // the next one of the line may go
 	for {
-		err := e.d.deps.Store.PutOutcome(e.d.attemptCx, out)
+		err := e.d.deps.Store.PutOutcome(e.d.attemptCx, out)           //nolint:contextcheck // so does its outcome
 		if err == nil || tideline.IsCode(err, tideline.CodeNotFound) { // pruned meanwhile
 			break
 		}
 		if e.d.attemptCx.Err() != nil {
 			return
 		}
-		e.d.deps.Log.WarnContext(ctx, "store how a delivery ended; trying again soon", e.name, "err", err)
+		e.d.deps.Log.WarnContext(ctx, "store how a delivery ended; trying again soon", "webhook", e.id, "err", err)
 		select {
 		case <-time.After(storeRetry):
 		case <-e.d.attemptCx.Done():

@@ -42,7 +42,7 @@ type Config struct {
 	// InFlight is how many attempts all endpoints have together. The first attempt
 	// of an endpoint doesn't count, so that no endpoint can starve another; default 512.
 	InFlight int
-	// Page is how many events are fanned out in one transaction; default 512.
+	// Page is how many events are fanned out in one transaction; default 1024.
 	Page int
 	// Poll is how often to look for what other processes changed; default 2 s.
 	Poll time.Duration
@@ -84,7 +84,7 @@ type Dispatcher struct {
 func NewDispatcher(d Deps, c Config) *Dispatcher {
 	c.PerEndpoint = or(c.PerEndpoint, 16)
 	c.InFlight = or(c.InFlight, 512)
-	c.Page = or(c.Page, 512)
+	c.Page = or(c.Page, 1024)
 	c.Poll = or(c.Poll, 2*time.Second)
 	c.Drain = or(c.Drain, 6*time.Second)
 	c.UserAgent = or(c.UserAgent, "Tideline")

@@ -199,8 +199,11 @@ func hourOfSilence(t *testing.T, down func(post) (int, error), events, chatCount
 		m.emit(events/100, chats...)
 		pass(36 * time.Second)
 	}
-	if m.loaded > 10*events+2*3600*minWindow {
-		t.Errorf("%d deliveries were read again and again while the receiver was down", m.loaded)
+	m.mu.Lock()
+	loaded := m.loaded
+	m.mu.Unlock()
+	if loaded > 10*events+2*3600*minWindow {
+		t.Errorf("%d deliveries were read again and again while the receiver was down", loaded)
 	}
 	r.on("one.example", nil)
 	pass(10 * time.Minute)

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -46,7 +45,6 @@ type line struct {
 type endpoint struct {
 	d    *Dispatcher
 	id   int64
-	name slog.Attr     // in the log; never the URL, which may hold a secret
 	news chan struct{} // something below changed
 
 	mu      sync.Mutex
@@ -72,7 +70,7 @@ type endpoint struct {
 
 func newEndpoint(d *Dispatcher, hook tideline.Webhook) *endpoint {
 	return &endpoint{
-		d: d, id: hook.ID, name: slog.Int64("webhook", hook.ID), hook: hook, news: make(chan struct{}, 1), known: make(map[int64]bool),
+		d: d, id: hook.ID, hook: hook, news: make(chan struct{}, 1), known: make(map[int64]bool),
 		leftOut: make(map[int64]bool), unread: true, rewind: -1, nextAside: time.Now(), health: healthOf(hook.Circuit),
 	}
 }
@@ -120,7 +118,7 @@ func (e *endpoint) run(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				e.d.deps.Log.WarnContext(ctx, "read deliveries; trying again soon", e.name, "err", err)
+				e.d.deps.Log.WarnContext(ctx, "read deliveries; trying again soon", "webhook", e.id, "err", err)
 			}
 		} else {
 			var idle bool
@@ -319,7 +317,7 @@ func (e *endpoint) add(d *store.Delivery) {
 	// What was replayed may be older than what is in line already.
 	l := e.lines[at]
 	place := len(l.items)
-	for place > 0 && l.items[place-1].ID > d.ID && !(place == 1 && l.busy) {
+	for place > 0 && l.items[place-1].ID > d.ID && (place > 1 || !l.busy) {
 		place--
 	}
 	l.items = slices.Insert(l.items, place, it)

@@ -23,7 +23,6 @@ import (
 // promise, in memory. A crash is a new Dispatcher on the same memory.
 type memory struct {
 	mu         sync.Mutex
-	now        func() time.Time
 	hooks      map[int64]*tideline.Webhook
 	log        []store.EventView
 	cursor     int64

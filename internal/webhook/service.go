@@ -109,7 +109,7 @@ func (s *Service) List(ctx context.Context, p *tideline.Principal) ([]tideline.W
 	return s.store.ListWebhooks(ctx, p.Workspace.ID)
 }
 
-// Get: permission_denied, not_found.
+// Get shows a webhook. Errors: permission_denied, not_found.
 func (s *Service) Get(ctx context.Context, p *tideline.Principal, id int64) (tideline.Webhook, error) {
 	if err := mayManage(p); err != nil {
 		return tideline.Webhook{}, err
