@@ -151,7 +151,7 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if err := notes.Sweep(); err != nil {
 		return err
 	}
-	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.log); err != nil {
+	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.fetcher(), s.log); err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)
