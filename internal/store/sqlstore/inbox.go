@@ -14,16 +14,11 @@ func (s *Store) Receive(ctx context.Context, in store.Reception) (store.Received
 	if err := checkReception(&in); err != nil {
 		return store.Received{}, failed("receive", err)
 	}
-	var got store.Received
-	err := besideOthers(func() error {
-		j := &job{receive: &in}
-		err := s.settleJob(ctx, "receive", in.AccountID, j)
-		if err == nil { // otherwise it may still be in the works
-			got = j.received
-		}
-		return err
-	})
-	return got, err
+	j := &job{receive: &in}
+	if err := s.settleJob(ctx, "receive", in.AccountID, j); err != nil {
+		return store.Received{}, err
+	}
+	return j.received, nil
 }
 
 // reception is a set of receptions on its way into the database.

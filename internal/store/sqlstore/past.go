@@ -9,8 +9,8 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// ReceiveHistory implements store.Histories. It is a transaction of its own, so a
-// part must be small: acceptances of the workspace wait for it.
+// ReceiveHistory implements store.Histories. A part must be small: acceptances of
+// the workspace and settlements of the account wait for it.
 func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.HistoryReceived, error) {
 	for _, c := range h.Chats {
 		for i := range c.Receptions {
@@ -22,29 +22,8 @@ func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.Hist
 		}
 	}
 	var got store.HistoryReceived
-	err := besideOthers(func() error { return s.receiveHistory(ctx, h, &got) })
-	if err != nil {
-		return store.HistoryReceived{}, err
-	}
-	return got, nil
-}
-
-// besideOthers repeats what an index refused because the same message was being
-// stored from the other side: on PostgreSQL a history and what comes live are
-// different transactions, and neither sees what the other has not committed. It is
-// committed once the index has spoken, and so is recognised the next time.
-func besideOthers(receive func() error) (err error) {
-	for range attempts {
-		if err = receive(); !isUnique(err) {
-			break
-		}
-	}
-	return err
-}
-
-func (s *Store) receiveHistory(ctx context.Context, h store.History, got *store.HistoryReceived) error {
-	return s.write(ctx, "receive history", func(ctx context.Context, t *tx) error {
-		*got = store.HistoryReceived{}
+	err := s.writeBesideSettlements(ctx, "receive history", h.AccountID, func(ctx context.Context, t *tx) error {
+		got = store.HistoryReceived{}
 		if err := s.meet(ctx, t, h); err != nil {
 			return err
 		}
@@ -64,12 +43,16 @@ func (s *Store) receiveHistory(ctx context.Context, h store.History, got *store.
 			return err
 		}
 		for i, c := range h.Chats {
-			if err := t.settleHistory(ctx, c, chats[i], got); err != nil {
+			if err := t.settleHistory(ctx, c, chats[i], &got); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return store.HistoryReceived{}, err
+	}
+	return got, nil
 }
 
 // meet lets the chats that are there know the contacts of a history.

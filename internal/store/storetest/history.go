@@ -56,6 +56,7 @@ func (w *world) byID(id string) tideline.Message {
 
 var historyTests = map[string]func(*testing.T, *world){
 	"WhatComesLiveAndAsHistoryAtTheSameTimeIsThereOnce": whatComesLiveAndAsHistory,
+	"WhatIsSettledWhileChatsAreJoinedGoesAlong":         settlementsBesideATakeover,
 
 	"AHistoryMakesAChatAsThePhoneHasIt": func(t *testing.T, w *world) {
 		old := w.now.Add(-48 * time.Hour)

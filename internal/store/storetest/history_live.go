@@ -63,3 +63,38 @@ func whatComesLiveAndAsHistory(t *testing.T, w *world) {
 	}
 	w.audit()
 }
+
+// settlementsBesideATakeover settles what waits in a chat while a history shows
+// that the chat is another one's.
+func settlementsBesideATakeover(t *testing.T, w *world) {
+	const messages = 40
+	w.receiveMessage("A1", from(tideline.Peer{LID: anaLID}))
+	ids := make([]int64, messages)
+	for i := range ids {
+		_, out := w.accept(func(a *store.Acceptance) { a.Chat = store.ChatRef{JID: anaLID} })
+		ids[i] = out.MessageID
+	}
+	w.receiveMessage("A2", from(tideline.Peer{JID: anaJID}))
+	var running sync.WaitGroup
+	for _, id := range ids {
+		in := store.Settlement{WorkspaceID: w.ws.ID, AccountID: w.acc.ID, MessageID: id, Status: tideline.StatusSent, At: w.now, LaneAt: w.now}
+		running.Go(func() {
+			if err := w.store.Settle(w.ctx(), in); err != nil {
+				t.Errorf("settle: %v", err)
+			}
+		})
+	}
+	running.Go(func() {
+		_, err := w.store.ReceiveHistory(w.ctx(), store.History{WorkspaceID: w.ws.ID, AccountID: w.acc.ID,
+			Contacts: []tideline.Peer{{JID: anaJID, LID: anaLID}}})
+		if err != nil {
+			t.Errorf("history: %v", err)
+		}
+	})
+	running.Wait()
+	chat := w.onlyChat().Chat
+	views, _, err := w.store.ChatMessages(w.ctx(), w.ws.ID, chat.ID, store.MessageFilter{}, store.Page{Limit: 2 * messages})
+	w.must(err)
+	same(t, "messages in the chat that is left", len(views), messages+2)
+	w.audit()
+}
