@@ -115,7 +115,10 @@ func (s *Service) fetch(ctx context.Context, d store.Download) error {
 		return gone(s.deps.Store.AbandonDownload(ctx, d.WorkspaceID, d.MessageID, why))
 	}
 	pause := offlinePause
-	if !errors.Is(err, whatsapp.ErrOffline) {
+	switch {
+	case d.DeviceJID == "": // logged out, perhaps for long: it waits without a stir
+		pause = min(s.cfg.RetryMax, offlinePause<<min(d.Attempts, 20))
+	case !errors.Is(err, whatsapp.ErrOffline):
 		s.log.InfoContext(ctx, "attachment not fetched yet", "message", d.MessageID, "attempts", d.Attempts+1, "err", err)
 		pause = s.cfg.RetryMax
 		if d.Attempts < 20 {

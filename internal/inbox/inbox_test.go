@@ -41,7 +41,8 @@ type world struct {
 	fetch     func(attempt int) ([]byte, error) // nil = one byte
 	past      histories
 	answered  []string // "account chat"
-	leaving   func()   // called when a download is about to be noted as done; nil = nothing
+	postponed int
+	leaving   func() // called when a download is about to be noted as done; nil = nothing
 }
 
 func newWorld() *world {
@@ -137,6 +138,7 @@ func (w *world) PostponeDownload(_ context.Context, _, id int64, due time.Time, 
 	defer w.mu.Unlock()
 	d := w.downloads[id]
 	d.Attempts++
+	w.postponed++
 	w.downloads[id], w.due[id] = d, due
 	return nil
 }
@@ -381,6 +383,22 @@ func TestAnAttachmentWaitsForItsAccount(t *testing.T) {
 		synctest.Wait()
 		if w.files[1].UID == "" {
 			t.Errorf("not there after %d attempts", len(w.fetches))
+		}
+	})
+}
+
+func TestComplaint25WhatWaitsForALoggedOutAccountSleeps(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	running(t, w, inbox.Config{}, func(*inbox.Service) {
+		w.mu.Lock()
+		w.downloads[1], w.due[1] = store.Download{MessageID: 1, SentAt: time.Now()}, time.Now()
+		w.past.chunk, w.past.chunkDue = &store.HistoryChunk{ID: 1, AnnouncedAt: time.Now()}, time.Now()
+		w.mu.Unlock()
+		<-time.After(24 * time.Hour)
+		synctest.Wait()
+		if w.postponed == 0 || w.past.chunk.Attempts == 0 || w.postponed+w.past.chunk.Attempts > 150 {
+			t.Errorf("in a day an attachment was tried %d times, a history %d times", w.postponed, w.past.chunk.Attempts)
 		}
 	})
 }
