@@ -10,7 +10,7 @@ import (
 )
 
 // ReceiveHistory implements store.Histories. A part must be small: acceptances of
-// the workspace and settlements of the account wait for it.
+// the workspace wait for it, and so do settlements, whichever their account.
 func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.HistoryReceived, error) {
 	for _, c := range h.Chats {
 		for i := range c.Receptions {
