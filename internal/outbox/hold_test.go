@@ -187,6 +187,29 @@ func TestColdSendsGoWhenTheStrangerWrites(t *testing.T) {
 	})
 }
 
+func TestHeldMessagesOfARemovedAccountLeaveTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		m.putCold(1, 1)
+		m.putCold(1, 2)
+		m.limit(time.Now().Add(10 * time.Hour))
+		s, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		pass(time.Minute)
+		m.remove(1)
+		m.put(1, 3) // it was paired again
+		pass(time.Minute)
+		if diff := cmp.Diff([]string{"3 Sent "}, m.outcomes()); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		pass(10 * time.Hour)
+		if n, busy := s.Queued(); n != 0 || busy != 0 || len(p.tried()) != 1 {
+			t.Errorf("%d queued, %d in flight, %d attempts", n, busy, len(p.tried()))
+		}
+	})
+}
+
 func TestComplaint02RefusalForReachingOutHasAStableReason(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
