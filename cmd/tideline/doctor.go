@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/config"
@@ -37,12 +39,15 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	var e examination
-	if folder, ok := e.folder(a); ok {
+	folder, ok := e.folder(a)
+	if ok {
 		e.server(ctx, a, folder)
 		e.files(folder)
 	}
 	e.voice(ctx, c.FFmpeg)
-	e.database(ctx, a)
+	if ok || a.config.Database != "" { // else it would be in the folder
+		e.database(ctx, a)
+	}
 	v := doctorJSON{OK: true, Checks: e.checks}
 	for _, c := range e.checks {
 		v.OK = v.OK && c.OK
@@ -82,6 +87,11 @@ func (e *examination) ill(name, advice, format string, args ...any) {
 
 func (e *examination) folder(a *app) (datadir.Folder, bool) {
 	f, err := a.folder()
+	if none, ok := errors.AsType[*noFolderError](err); ok {
+		advice := strings.ToUpper(none.advice[:1]) + none.advice[1:] + "."
+		e.ill("data folder", advice, "there is none at %s", none.path)
+		return f, false
+	}
 	if err != nil {
 		e.ill("data folder", "Name the folder that the server uses with --data, or start a server.", "%s", explain(err))
 		return f, false
@@ -132,6 +142,10 @@ func (e *examination) files(f datadir.Folder) {
 	}
 	if err == nil {
 		_, err = os.ReadDir(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.ill("files", "Start the server once, which makes it.", "there is no %s", dir)
+		return
 	}
 	if err != nil {
 		e.ill("files", "Check the free space of the disk and who owns the folder.", "%s: %v", dir, err)
