@@ -147,7 +147,7 @@ func databaseAdvice(err error) string {
 	case sqlstore.Locked(err):
 		return "another program holds the database: end what works on it besides Tideline, such as a backup or an sqlite3 shell, and try again: "
 	case sqlstore.Unreachable(err):
-		return "PostgreSQL lets nobody in: check that it runs, and the host, user, password and name in --database: "
+		return "no connection to PostgreSQL: check that it runs, and the host, user, password and name in --database: "
 	}
 	return ""
 }
