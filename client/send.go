@@ -8,13 +8,12 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
-	"strconv"
 )
 
 // SendToChat sends a message to a chat, from the account that the chat belongs
 // to; m needs no Phone. Otherwise as Send.
 func (c *Client) SendToChat(ctx context.Context, chatID int64, m Message) (Sent, error) {
-	return c.send(ctx, chatPath(chatID)+"/messages", m.IdempotencyKey, m)
+	return c.send(ctx, chatPath(chatID, "/messages"), m.IdempotencyKey, m)
 }
 
 // SendToJID sends a message to a contact or a group; m needs no Phone. Otherwise
@@ -61,7 +60,7 @@ type Recording struct {
 func (c *Client) SendVoice(ctx context.Context, chatID int64, r Recording) (Sent, error) {
 	var answer sentAnswer
 	header, err := c.doForm(ctx, call{
-		method: http.MethodPost, path: chatPath(chatID) + "/voice_message", idempotencyKey: r.IdempotencyKey,
+		method: http.MethodPost, path: chatPath(chatID, "/voice_message"), idempotencyKey: r.IdempotencyKey,
 	}, form{name: r.Name, file: r.File}, &answer)
 	return answer.sent(header), err
 }
@@ -82,12 +81,10 @@ type Document struct {
 func (c *Client) SendDocument(ctx context.Context, chatID int64, d Document) (Sent, error) {
 	var answer sentAnswer
 	header, err := c.doForm(ctx, call{
-		method: http.MethodPost, path: chatPath(chatID) + "/file_message", idempotencyKey: d.IdempotencyKey,
+		method: http.MethodPost, path: chatPath(chatID, "/file_message"), idempotencyKey: d.IdempotencyKey,
 	}, form{name: d.Name, contentType: d.ContentType, caption: d.Caption, file: d.File}, &answer)
 	return answer.sent(header), err
 }
-
-func chatPath(id int64) string { return "/chats/" + strconv.FormatInt(id, 10) }
 
 // sentAnswer is what the API answers to a send.
 type sentAnswer struct {

@@ -26,6 +26,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
@@ -115,6 +116,7 @@ func stack(ctx context.Context, st *sqlstore.Store) (http.Handler, func(), error
 		Auth:     who,
 		Messages: message.New(message.Deps{Store: st, Refresher: who, NewMessageID: newMessageID}),
 		Files:    file.New(file.Config{LinkKey: key}, file.Deps{Storage: st, Blobs: blobs, Log: log}),
+		Team:     team.New(st, nil),
 		Storage:  st,
 		Meter:    httpapi.NewMeter(st, log, nil),
 		Log:      log,

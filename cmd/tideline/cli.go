@@ -16,6 +16,7 @@ type cli struct {
 	Member    memberCmd    `cmd:"" help:"Add, list and remove the people in a workspace."`
 	Plan      planCmd      `cmd:"" help:"List and change plans: what a workspace may do."`
 	Template  templateCmd  `cmd:"" help:"Add and list attachment templates."`
+	Webhook   webhookCmd   `cmd:"" help:"Tell other programs what happens: subscriptions, their log, replay."`
 
 	Send    sendCmd    `cmd:"" help:"Send a message through the running server."`
 	Message messageCmd `cmd:"" help:"Look at a message."`

@@ -24,8 +24,10 @@ import (
 	"github.com/tidelinehq/tideline/internal/profile"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/voice"
+	"github.com/tidelinehq/tideline/internal/webhook"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
@@ -57,6 +59,8 @@ type server struct {
 	outbox   *outbox.Service
 	inbox    *inbox.Service
 	profiles *profile.Service
+	webhooks *webhook.Service
+	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
 	socket   *operator.Socket
@@ -191,6 +195,7 @@ func (s *server) openServices(ctx context.Context) error {
 	s.accounts = account.New(account.Deps{
 		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
+	s.openWebhooks()
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
 		Accounts: s.store.AllAccounts,
@@ -217,7 +222,7 @@ func (s *server) openAPI(context.Context) (err error) {
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
-		Auth: authenticator, Messages: messages, Files: s.files.Service, Storage: s.store,
+		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
 		Meter: s.meter, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler
@@ -241,6 +246,7 @@ func (s *server) openAPI(context.Context) (err error) {
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)

@@ -16,6 +16,7 @@ type Serve struct {
 	PublicURL       string         `placeholder:"URL" help:"Address under which clients reach this server, for links in answers, e.g. https://chat.example.com. Default: http:// and the listening address."`
 	RateLimit       float64        `placeholder:"N" default:"1000" help:"Requests per second that one client address may make; 0 = no limit (${default})."`
 	TrustedProxy    []netip.Prefix `placeholder:"CIDR" help:"Networks of reverse proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8. Default: none."`
+	AllowNetwork    []netip.Prefix `placeholder:"CIDR" help:"Private or special networks that webhooks may be in, e.g. 10.0.0.0/8. Default: none, with --sandbox this machine."`
 	SendDeadline    time.Duration  `placeholder:"TIME" default:"24h" help:"How long a message may wait for its account before it fails and its credits come back (${default})."`
 	HistoryDays     int            `placeholder:"N" default:"30" help:"How many days back the chats of a newly paired phone are taken in, as far as the phone sends them; 0 = not at all (${default})."`
 	WhatsAppVersion string         `name:"whatsapp-version" placeholder:"VERSION" help:"WhatsApp Web version to announce, e.g. 2.3000.1047769893, when WhatsApp refuses the one built in. Default: the one built in."`

@@ -23,6 +23,8 @@ type Storage interface {
 	FileForLink(ctx context.Context, uid string) (tideline.File, error)
 	CreateTemplate(ctx context.Context, t tideline.AttachmentTemplate) (tideline.AttachmentTemplate, error)
 	ListTemplates(ctx context.Context, workspaceID int64) ([]tideline.AttachmentTemplate, error)
+	ListFiles(ctx context.Context, workspaceID int64, part string) ([]tideline.File, error)
+	DeleteFile(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
 }
 
 // LinkSecret is the name, and LinkSecretSize the length in bytes, of the secret

@@ -80,6 +80,28 @@ func (r *records) ListTemplates(context.Context, int64) ([]tideline.AttachmentTe
 	return r.templates, nil
 }
 
+func (r *records) ListFiles(_ context.Context, workspaceID int64, part string) (list []tideline.File, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.files {
+		if f.WorkspaceID == workspaceID && strings.Contains(strings.ToLower(f.Name), strings.ToLower(part)) {
+			list = append(list, f)
+		}
+	}
+	return list, nil
+}
+
+func (r *records) DeleteFile(ctx context.Context, workspaceID int64, uid string) (tideline.File, error) {
+	f, err := r.FileByUID(ctx, workspaceID, uid)
+	if err != nil {
+		return f, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.files, uid)
+	return f, nil
+}
+
 // world is a file.Service over memory and a directory, at a time that the test
 // sets.
 type world struct {
@@ -361,4 +383,34 @@ func TestATemplateKeepsAFileUnderANumber(t *testing.T) {
 	}
 	_, _, err = w.CreateTemplate(t.Context(), p.Workspace, p.Member, " ", file.Upload{Body: strings.NewReader("x")})
 	wantCode(t, err, tideline.CodeValidation)
+}
+
+func TestAFileIsDeletedByItsUploaderOrAnAdmin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	uploader := principal(func(p *tideline.Principal) { p.Member.ID, p.Member.Role = 50, tideline.RoleAgent })
+	other := principal(func(p *tideline.Principal) { p.Member.ID, p.Member.Role = 51, tideline.RoleTeamSupervisor })
+	admin := principal(func(p *tideline.Principal) { p.Member.ID, p.Member.Role = 52, tideline.RoleAdmin })
+	stranger := principal(func(p *tideline.Principal) { p.Workspace.ID++ })
+	for _, by := range []*tideline.Principal{uploader, admin} {
+		f, err := w.Upload(t.Context(), uploader, file.Upload{Body: strings.NewReader("price list")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Delete(t.Context(), other, f.UID); !tideline.IsCode(err, tideline.CodePermissionDenied) {
+			t.Errorf("deleted by another member: %v", err)
+		}
+		if err := w.Delete(t.Context(), stranger, f.UID); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("deleted from another workspace: %v", err)
+		}
+		if err := w.Delete(t.Context(), by, f.UID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.blobs.Open(t.Context(), f.Blob); !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("the bytes of a deleted file: %v", err)
+		}
+		if err := w.Delete(t.Context(), by, f.UID); !tideline.IsCode(err, tideline.CodeNotFound) {
+			t.Errorf("deleted twice: %v", err)
+		}
+	}
 }

@@ -11,25 +11,27 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// operations are all that need a token, each with a request that only lacks one.
-func operations() []request {
-	return []request{
-		{method: http.MethodPost, path: "/messages", body: `{"phone":"+14840000000","text":"x"}`},
-		{method: http.MethodGet, path: "/messages/0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51"},
-		{method: http.MethodGet, path: "/messages/0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51/status_history"},
-		{method: http.MethodGet, path: "/whatsapp_accounts"},
-		{method: http.MethodGet, path: "/workspace"},
-		{method: http.MethodGet, path: "/workspace/quotas"},
-		{method: http.MethodGet, path: "/quotas"},
-		{method: http.MethodPost, path: "/files_upload", body: "x", header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}},
-		{method: http.MethodGet, path: "/files/0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51"},
+// operations are all that the contract has, each with a request that only lacks a
+// token.
+func operations(t *testing.T) []request {
+	t.Helper()
+	nothing := belongings{"uid": "0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e51", "chat_id": "1", "user_id": "1", "template_id": "1", "webhook_id": "1", "template": "1", "account": "x"}
+	var list []request
+	for id, operation := range contractOperations(t) {
+		method, path, _ := strings.Cut(operation, " ")
+		r := request{method: method, path: nothing.fill(path), body: nothing.fill(walls[id].body)}
+		if walls[id].form {
+			r.body, r.header = "x", http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}
+		}
+		list = append(list, r)
 	}
+	return list
 }
 
 func TestEveryOperationAsksForAToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlite(t), nil)
-	for _, op := range operations() {
+	for _, op := range operations(t) {
 		for name, tc := range map[string]struct {
 			header http.Header
 			code   string
@@ -73,7 +75,7 @@ func TestARevokedTokenIsDeadForTheNextRequest(t *testing.T) {
 		tokens, err := w.tokens.List(t.Context(), w.ws.ID)
 		w.must(err)
 		w.must(w.tokens.Revoke(t.Context(), w.ws.ID, tokens[0].ID))
-		for _, op := range operations() {
+		for _, op := range operations(t) {
 			w.refused(w.do(op), 401, "invalid_token")
 		}
 		w.refused(w.post("/messages", `{"phone":7}`), 401, "invalid_token")
@@ -89,7 +91,7 @@ func TestAnExpiredTokenIsInvalid(t *testing.T) {
 		w.must(err)
 		w.send(map[string]any{"phone": "+14840000000", "text": "in time"})
 		w.clock.move(time.Hour)
-		for _, op := range operations() {
+		for _, op := range operations(t) {
 			w.refused(w.do(op), 401, "invalid_token")
 		}
 	})
@@ -105,7 +107,7 @@ func TestARemovedMembersTokenFindsNoMember(t *testing.T) {
 		w.must(err)
 		w.send(map[string]any{"phone": "+14840000000", "text": "still here"})
 		w.must(w.store.RemoveMember(t.Context(), w.ws.ID, m.ID, w.clock.now()))
-		for _, op := range operations() {
+		for _, op := range operations(t) {
 			w.refused(w.do(op), 403, "member_not_found")
 		}
 	})
@@ -137,7 +139,7 @@ func TestAPlanWithoutTheAPIAnswersSo(t *testing.T) {
 		w := newWorld(t, database, nil)
 		w.send(map[string]any{"phone": "+14840000000", "text": "warm"})
 		w.setPlan(func(p *tideline.Plan) { p.API = false })
-		for _, op := range operations() {
+		for _, op := range operations(t) {
 			w.refused(w.do(op), 403, "plan_feature_unavailable")
 		}
 		w.setPlan(func(p *tideline.Plan) { p.API = true })
@@ -153,7 +155,7 @@ func TestUsedUpAPICallsAreAQuotaWithATime(t *testing.T) {
 		w.send(map[string]any{"phone": "+14840000000", "text": "1"})
 		w.get("/workspace")
 		w.refused(w.get("/messages/nothing"), 404, "not_found") // counts too
-		for _, op := range operations() {
+		for _, op := range operations(t) {
 			a := w.do(op)
 			w.refused(a, 429, "quota_exceeded")
 			if a.header.Get("Retry-After") == "" {
@@ -183,7 +185,7 @@ func TestRequestsOverTheRateAreToldWhenToComeBack(t *testing.T) {
 			w := newWorld(t, sqlite(t), edit)
 			w.send(map[string]any{"phone": "+14840000000", "text": "1"})
 			w.data(w.get("/workspace"))
-			for _, op := range operations() {
+			for _, op := range operations(t) {
 				a := w.do(op)
 				w.refused(a, 429, "rate_limit_exceeded")
 				if got := a.header.Get("Retry-After"); got != "10" {

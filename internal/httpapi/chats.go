@@ -28,15 +28,17 @@ func noChat(id int64, err error) error {
 	return err
 }
 
-// ListChats implements apigen.ServerInterface. Filters for what does not exist
-// yet, assignment and automatic answers, select nothing or everything.
+// ListChats implements apigen.ServerInterface.
 func (s *server) ListChats(_ http.ResponseWriter, r *http.Request, _ apigen.ListChatsParams) {
-	x := of(r)
+	s.listChats(of(r), r, queryOf(r), nil)
+}
+
+// listChats answers with the chats that q selects of those that viewer sees.
+func (s *server) listChats(x *exchange, r *http.Request, q *query, viewer *store.Viewer) {
 	loc := x.principal.Workspace.Location()
-	q := queryOf(r)
 	f := store.ChatFilter{
-		Labels: q.list("label"), Names: q.list("name"),
-		Group: q.boolean("group"), Read: q.boolean("read"), Closed: q.boolean("closed"),
+		Labels: q.list("label"), Names: q.list("name"), Responsible: q.list("responsible"), VisibleTo: viewer,
+		Group: q.boolean("group"), Read: q.boolean("read"), Closed: q.boolean("closed"), AutoReply: q.boolean("chatgpt_autoresponse_enabled"),
 		CreatedAfter: q.time("created_after", loc, false), CreatedBefore: q.time("created_before", loc, true),
 	}
 	for _, id := range q.list("whatsapp_account_id") {
@@ -55,14 +57,14 @@ func (s *server) ListChats(_ http.ResponseWriter, r *http.Request, _ apigen.List
 	for _, phone := range q.list("whatsapp_phone") {
 		f.ContactPhones = append(f.ContactPhones, digitsOf(phone))
 	}
-	withMessage, automatic := q.boolean("with_msg"), q.boolean("chatgpt_autoresponse_enabled")
+	withMessage := q.boolean("with_msg")
 	f.WithLastMessage = withMessage != nil && *withMessage
 	page := q.page()
 	if err := q.err(); err != nil {
 		s.fail(x, r, err)
 		return
 	}
-	if automatic != nil && *automatic || len(q.list("responsible")) > 0 || q.text("phone") != "" && f.Phone == "" {
+	if q.text("phone") != "" && f.Phone == "" {
 		s.noChats(x)
 		return
 	}
@@ -139,20 +141,21 @@ func (s *server) chatInfo(r *http.Request, v *store.ChatView) apigen.ChatInfo {
 	c := &v.Chat
 	loc := of(r).principal.Workspace.Location()
 	info := apigen.ChatInfo{
-		Id:                 c.ID,
-		Name:               c.Name,
-		Phone:              optional(string(c.Phone)),
-		Jid:                string(c.JID),
-		IsGroup:            c.JID.IsGroup(),
-		Closed:             c.Closed,
-		Read:               c.Unread == 0,
-		Labels:             v.Labels,
-		WhatsappAccountId:  string(v.Account.JID),
-		ChatUrl:            fmt.Sprintf("%s/chat/%d/messages/", s.baseURL(r), c.ID),
-		CreatedTimestamp:   timestamp(c.CreatedAt, loc),
-		LastMessageUid:     optional(v.LastMessageUID),
-		Unattended:         c.Unread > 0,
-		IsAllowedToMessage: !v.AccountGone && v.Account.State == tideline.AccountActive && c.Bar == "",
+		Id:                         c.ID,
+		Name:                       c.Name,
+		Phone:                      optional(string(c.Phone)),
+		Jid:                        string(c.JID),
+		IsGroup:                    c.JID.IsGroup(),
+		Closed:                     c.Closed,
+		Read:                       c.Unread == 0,
+		Labels:                     v.Labels,
+		WhatsappAccountId:          string(v.Account.JID),
+		ChatUrl:                    fmt.Sprintf("%s/chat/%d/messages/", s.baseURL(r), c.ID),
+		CreatedTimestamp:           timestamp(c.CreatedAt, loc),
+		LastMessageUid:             optional(v.LastMessageUID),
+		Unattended:                 c.Unread > 0,
+		ChatgptAutoresponseEnabled: c.AutoReply,
+		IsAllowedToMessage:         !v.AccountGone && v.Account.State == tideline.AccountActive && c.Bar == "",
 	}
 	if v.PhotoUID != "" {
 		link := s.fileLink(r, v.PhotoUID)
@@ -171,6 +174,9 @@ func (s *server) chatInfo(r *http.Request, v *store.ChatView) apigen.ChatInfo {
 	if !c.LastMessageAt.IsZero() {
 		at := timestamp(c.LastMessageAt, loc)
 		info.LastMessageTimestamp = &at
+	}
+	if m := v.Responsible; m != nil {
+		info.ResponsibleEmail, info.ResponsibleName = &m.Email, &m.DisplayName
 	}
 	if v.LastMessage != nil {
 		m := s.messageSummary(r, v.LastMessage)

@@ -13,6 +13,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -69,7 +70,7 @@ func newFakes(edit func(p *tideline.Principal)) *fakes {
 }
 
 func (f *fakes) handler(cfg Config) http.Handler {
-	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Storage: f, Meter: f.meter})
+	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Team: team.New(fakeTeam{f}, nil), Webhooks: fakeWebhooks{}, Storage: f, Meter: f.meter})
 }
 
 func (f *fakes) Authenticate(_ context.Context, bearer string) (*tideline.Principal, error) {
@@ -167,6 +168,45 @@ func (fakeFiles) Follow(context.Context, string, url.Values) (tideline.File, err
 func (fakeFiles) Open(context.Context, tideline.File) (io.ReadSeekCloser, error) {
 	return nil, tideline.Errorf(tideline.CodeNotFound, "gone")
 }
+
+func (fakeFiles) List(context.Context, *tideline.Principal, string) ([]tideline.File, error) {
+	return nil, nil
+}
+func (fakeFiles) Delete(context.Context, *tideline.Principal, string) error {
+	return tideline.Errorf(tideline.CodeNotFound, "File not found")
+}
+
+// fakeTeam is the storage of a workspace with one member and nothing else.
+type fakeTeam struct{ *fakes }
+
+var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
+
+func (f fakeTeam) ListMembers(context.Context, int64) ([]tideline.Member, error) {
+	return []tideline.Member{f.principal.Member}, nil
+}
+func (fakeTeam) UpdateChat(context.Context, int64, int64, store.ChatUpdate) error { return errNothing }
+func (fakeTeam) ChatLabels(context.Context, int64, int64) ([]string, error)       { return nil, errNothing }
+func (fakeTeam) PutLabels(context.Context, int64, int64, []string, bool) ([]string, error) {
+	return nil, errNothing
+}
+func (fakeTeam) AddNote(context.Context, store.Note) error                 { return errNothing }
+func (fakeTeam) ListTeams(context.Context, int64) ([]tideline.Team, error) { return nil, nil }
+func (f fakeTeam) Invite(_ context.Context, m tideline.Member, _ string, _ int) (tideline.Member, bool, error) {
+	return f.principal.Member, false, nil
+}
+func (fakeTeam) RevokeInvitation(context.Context, int64, int64, time.Time) error { return errNothing }
+func (fakeTeam) CreateTextTemplate(_ context.Context, t tideline.TextTemplate) (tideline.TextTemplate, error) {
+	return t, nil
+}
+func (fakeTeam) TextTemplate(context.Context, int64, int64) (tideline.TextTemplate, error) {
+	return tideline.TextTemplate{}, errNothing
+}
+func (fakeTeam) ListTextTemplates(context.Context, int64) ([]tideline.TextTemplate, error) {
+	return nil, nil
+}
+func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error { return errNothing }
+func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error          { return errNothing }
+func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error        { return errNothing }
 
 // post makes a request to POST /messages with a good token.
 func post(t testing.TB, body string) *http.Request {

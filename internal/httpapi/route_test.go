@@ -38,7 +38,14 @@ func TestAPathAnswersItsOwnMethodsOnly(t *testing.T) {
 		"/workspace/quotas":                        get,
 		"/quotas":                                  get,
 		"/files_upload":                            upload,
-		"/files/" + fakeUID:                        get,
+		"/files":                                   get,
+		"/files/" + fakeUID:                        "DELETE, GET, HEAD, OPTIONS",
+		"/chats/1":                                 "GET, HEAD, OPTIONS, PATCH",
+		"/chats/1/labels":                          "GET, HEAD, OPTIONS, POST, PUT",
+		"/chats/1/notes":                           upload,
+		"/templates":                               "GET, HEAD, OPTIONS, POST",
+		"/templates/1":                             "DELETE, GET, HEAD, OPTIONS, PATCH",
+		"/workspace/invitations/1":                 "DELETE, OPTIONS",
 		"/files/" + fakeUID + "/download":          get,
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW", "OPTIONS"} {
@@ -70,7 +77,7 @@ func TestPathsThatAreNotThere(t *testing.T) {
 	for path, page := range map[string]bool{
 		"/nothing":             false,
 		"/messages/a/b":        false,
-		"/v2/chats":            false,
+		"/v3/chats":            false,
 		"//messages":           false,
 		"/./messages":          false,
 		"/x/../messages":       false,

@@ -16,6 +16,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -75,6 +76,27 @@ type Files interface {
 	Link(uid string) url.Values
 	Follow(ctx context.Context, uid string, query url.Values) (tideline.File, error)
 	Open(ctx context.Context, f tideline.File) (io.ReadSeekCloser, error)
+	List(ctx context.Context, p *tideline.Principal, part string) ([]tideline.File, error)
+	Delete(ctx context.Context, p *tideline.Principal, uid string) error
+}
+
+// Team does what members do besides sending; *team.Service is one.
+type Team interface {
+	ChangeChat(ctx context.Context, p *tideline.Principal, chatID int64, c team.ChatChange) (store.ChatView, error)
+	Labels(ctx context.Context, p *tideline.Principal, chatID int64) ([]string, error)
+	PutLabels(ctx context.Context, p *tideline.Principal, chatID int64, labels []string, replace bool) ([]string, error)
+	AddNote(ctx context.Context, p *tideline.Principal, chatID int64, text string, private bool) (string, error)
+	Viewer(ctx context.Context, p *tideline.Principal) (*store.Viewer, error)
+	Teammates(ctx context.Context, p *tideline.Principal) ([]string, []team.Teammate, error)
+	Me(ctx context.Context, p *tideline.Principal) (team.Teammate, error)
+	Invite(ctx context.Context, p *tideline.Principal, i team.Invitation) (team.Teammate, error)
+	Revoke(ctx context.Context, p *tideline.Principal, memberID int64) error
+	Templates(ctx context.Context, p *tideline.Principal) ([]team.Template, error)
+	Template(ctx context.Context, p *tideline.Principal, id int64) (team.Template, error)
+	CreateTemplate(ctx context.Context, p *tideline.Principal, c team.TemplateChange) (team.Template, error)
+	ChangeTemplate(ctx context.Context, p *tideline.Principal, id int64, c team.TemplateChange) (team.Template, error)
+	DeleteTemplate(ctx context.Context, p *tideline.Principal, id int64) error
+	CountUse(ctx context.Context, p *tideline.Principal, id int64) error
 }
 
 // Storage is what is shown without a service in between; see store.Store.
@@ -91,6 +113,8 @@ type Deps struct {
 	Auth     Authenticator
 	Messages Messages
 	Files    Files
+	Team     Team
+	Webhooks Webhooks
 	Storage  Storage
 	// Meter counts API calls. Its Run must be running, and must be stopped after
 	// the http.Server.
@@ -104,6 +128,8 @@ type server struct {
 	auth     Authenticator
 	messages Messages
 	files    Files
+	team     Team
+	webhooks Webhooks
 	storage  Storage
 	meter    *Meter
 	log      *slog.Logger
@@ -134,6 +160,8 @@ func New(cfg Config, deps Deps) http.Handler {
 		auth:          deps.Auth,
 		messages:      deps.Messages,
 		files:         deps.Files,
+		team:          deps.Team,
+		webhooks:      deps.Webhooks,
 		storage:       deps.Storage,
 		meter:         deps.Meter,
 		log:           deps.Log,

@@ -27,8 +27,10 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/webhook"
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
@@ -101,10 +103,12 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	if edit != nil {
 		edit(&cfg)
 	}
+	files := file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler)})
+	webhooks := webhook.NewService(s, &webhook.Renderer{PublicURL: "https://wa.example.org", APIPath: httpapi.Base, Link: files.Link}, nil, w.clock.now)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.handler = httpapi.New(cfg, httpapi.Deps{
-		Auth: authenticator, Messages: messages, Storage: s, Meter: w.meter, Metrics: w.metrics, Log: log,
-		Files: file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: log}),
+		Auth: authenticator, Messages: messages, Storage: s, Meter: w.meter, Metrics: w.metrics, Log: log, Team: team.New(s, w.clock.now),
+		Files: files, Webhooks: webhooks,
 	})
 	server := httptest.NewServer(w.handler)
 	w.url = server.URL + httpapi.Base

@@ -99,6 +99,9 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 	if m.DeviceJID == "" {
 		return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: whatsapp.ErrNoSession}
 	}
+	if a.out.Message.FileID != 0 && a.out.File == nil {
+		return whatsapp.Sent{}, &whatsapp.SendError{Reason: tideline.ReasonAttachmentMissing, Err: errFileDeleted}
+	}
 	if f := a.out.File; f != nil {
 		m.File = &whatsapp.Attachment{
 			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Kind: a.out.Message.Kind,
@@ -128,6 +131,9 @@ func recording(data map[string]string) (seconds uint32, waveform []byte) {
 	}
 	return seconds, waveform
 }
+
+// errFileDeleted says that a message's file was deleted while it waited.
+var errFileDeleted = errors.New("the file was deleted while the message waited")
 
 // failed decides what an attempt's error means for the message.
 func (a *attempt) failed(ctx context.Context, err error, now time.Time) {

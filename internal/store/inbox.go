@@ -138,11 +138,15 @@ type ChatFilter struct {
 	Names         []string       // parts of names; case does not matter
 	Phone         string         // digits: a part of the contact's number; with a "+" before them: all of it; direct chats only
 	ContactPhones []string       // digits of contacts, perhaps with a leading 0: direct chats with them, and groups that they are in
+	Responsible   []string       // e-mails of members; case does not matter
 	Group         *bool
 	Read          *bool
 	Closed        *bool
+	AutoReply     *bool
 	CreatedAfter  time.Time // inclusive; zero = any
 	CreatedBefore time.Time // inclusive; zero = any
+
+	VisibleTo *Viewer // nil = to everybody in the workspace
 
 	WithLastMessage bool // selects nothing: fills in ChatView.LastMessage
 }
@@ -153,8 +157,9 @@ type ChatView struct {
 	Account        tideline.Account
 	AccountGone    bool // it was removed from the workspace
 	Labels         []string
-	LastMessageUID string       // "" = none
-	LastMessage    *MessageView // only when it was asked for; without history, reactions and what it answers
+	Responsible    *tideline.Member // id, e-mail and name only; nil = nobody
+	LastMessageUID string           // "" = none
+	LastMessage    *MessageView     // only when it was asked for; without history, reactions and what it answers
 
 	Members  []GroupMemberView // of a group, in WhatsApp's order
 	PhotoUID string            // of the file with the picture; "" = none

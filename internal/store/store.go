@@ -27,6 +27,15 @@ type Store interface {
 	Settings
 	Profiles
 	Histories
+	ChatWork
+	Teams
+	TextTemplates
+	FileList
+	Events
+	FanOut
+	Webhooks
+	Deliverer
+	DeliveryLog
 
 	// Close waits for running transactions and releases the database.
 	Close() error
@@ -243,6 +252,7 @@ type Settings interface {
 	// SetSetting keeps a value that an operator changed while the server ran.
 	SetSetting(ctx context.Context, name, value string) error
 	// Prune deletes what has a limited life and is over at now: idempotency
-	// keys, receipts and changes whose messages never came.
+	// keys, receipts and changes whose messages never came, events that were fanned
+	// out, deliveries with their attempts.
 	Prune(ctx context.Context, now time.Time) error
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/webhook"
 )
 
 var _ outbox.Observer = (*Outbox)(nil)
@@ -100,4 +101,40 @@ func TestRegistryNamesTheBuild(t *testing.T) {
 		}
 	}
 	t.Error("no build information")
+}
+
+var _ webhook.Observer = (*Webhooks)(nil)
+
+func TestWebhooksCountByOutcome(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewRegistry()
+	w := NewWebhooks(r)
+	w.Delivered(time.Second, time.Millisecond)
+	w.Delivered(-time.Second, time.Millisecond)
+	w.Failed(tideline.DeliveryWaiting, time.Second)
+	w.Failed(tideline.DeliveryAside, time.Second)
+	w.Failed(tideline.DeliveryDead, time.Second)
+	oldest, away := time.Time{}, error(nil)
+	RegisterBacklog(r, func(context.Context) (int64, time.Time, error) { return 7, oldest, away })
+	want := map[string]float64{
+		"tideline_webhook_attempts_total outcome=delivered": 2,
+		"tideline_webhook_attempts_total outcome=retry":     1,
+		"tideline_webhook_attempts_total outcome=aside":     1,
+		"tideline_webhook_attempts_total outcome=dead":      1,
+		"tideline_webhook_lateness_seconds count":           2,
+		"tideline_webhook_attempt_seconds count":            5,
+		"tideline_webhook_pending":                          7,
+		"tideline_webhook_oldest_seconds":                   0,
+	}
+	if diff := cmp.Diff(want, gather(t, r)); diff != "" {
+		t.Error(diff)
+	}
+	oldest = time.Now().Add(-time.Hour)
+	if got := gather(t, r)["tideline_webhook_oldest_seconds"]; got < 3600 {
+		t.Errorf("the oldest is %v s old, want an hour", got)
+	}
+	away = errors.New("storage is away")
+	if _, there := gather(t, r)["tideline_webhook_pending"]; there {
+		t.Error("a figure although storage is away")
+	}
 }

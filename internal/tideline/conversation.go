@@ -58,6 +58,7 @@ const (
 	KindPoll     Kind = "poll"     // question and options are the text
 	KindCall     Kind = "call"     // a call that ended; see CallStatus
 	KindOther    Kind = "other"    // a kind that Tideline can't show; the text says so
+	KindNote     Kind = "note"     // what members write for each other; it never leaves Tideline
 )
 
 // MessageType is the word by which the API tells kinds of messages apart.
@@ -67,12 +68,16 @@ type MessageType string
 const (
 	TypeWhatsApp MessageType = "whatsapp"
 	TypeCall     MessageType = "whatsapp_call"
+	TypeNote     MessageType = "note"
 )
 
 // Type gives the word for messages of this kind.
 func (k Kind) Type() MessageType {
-	if k == KindCall {
+	switch k {
+	case KindCall:
 		return TypeCall
+	case KindNote:
+		return TypeNote
 	}
 	return TypeWhatsApp
 }
@@ -93,6 +98,7 @@ const (
 	DataVideo      = "video"      // "true" for a video call
 	DataDuration   = "duration"   // seconds, of a voice message, video or call
 	DataWaveform   = "waveform"   // of a voice message: 64 bytes of 0 to 100, how loud it is from its beginning to its end, in base64
+	DataPrivate    = "is_private" // "true" or "false", of a note
 	DataAttachment = "attachment" // why the attachment is not there, see AttachmentState
 	DataHistory    = "history"    // "true" for what a phone remembered from before it was paired
 )

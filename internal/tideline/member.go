@@ -34,6 +34,9 @@ type Member struct {
 	Email       string
 	DisplayName string
 	Role        Role
+	TeamID      int64     // 0 = the default team
+	InvitedAt   time.Time // when they were last invited; zero = never, they were added
+	JoinedAt    time.Time // when an invited member first got a token; zero = not yet, or never invited
 	CreatedAt   time.Time
 	RemovedAt   time.Time // zero while the member belongs to the workspace
 }

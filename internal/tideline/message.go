@@ -31,7 +31,9 @@ type Chat struct {
 	Phone       Phone  // "" for groups, and while it is not known
 	Name        string // unique in the workspace
 	Closed      bool
-	Unread      int // messages received since somebody of the team read or answered
+	Unread      int   // messages received since somebody of the team read or answered
+	Responsible int64 // member whom the chat is assigned to; 0 = nobody
+	AutoReply   bool  // an automaton may answer; kept for programs that ask, Tideline has none
 	CreatedAt   time.Time
 
 	LastMessageID int64     // the latest one that was sent, failed or was received; 0 = none
@@ -87,9 +89,12 @@ type File struct {
 	MIMEType    string
 	Size        int64  // bytes
 	Blob        string // key of its bytes in blob storage
-	UploadedBy  string // e-mail of the uploader
+	UploadedBy  string // e-mail of the uploader; RemovedUploader when they are no member any more
 	UploadedAt  time.Time
 }
+
+// RemovedUploader takes the place of an uploader's e-mail when they leave.
+const RemovedUploader = "(removed)"
 
 // AttachmentTemplate is a file kept under a number, so that a program can send
 // it without uploading it first.

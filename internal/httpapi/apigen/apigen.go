@@ -34,6 +34,42 @@ const (
 	Error ErrorResponseStatus = "error"
 )
 
+// Defines values for EventType.
+const (
+	CallIncomingEnded           EventType = "call:incoming:ended"
+	CallIncomingMissed          EventType = "call:incoming:missed"
+	CallOutgoingEnded           EventType = "call:outgoing:ended"
+	ChatIncomingNew             EventType = "chat:incoming:new"
+	ChatNew                     EventType = "chat:new"
+	ChatOutgoingNew             EventType = "chat:outgoing:new"
+	ChatResponsibleAssigned     EventType = "chat:responsible:assigned"
+	ChatResponsibleUnassigned   EventType = "chat:responsible:unassigned"
+	MessageNew                  EventType = "message:new"
+	MessageReaction             EventType = "message:reaction"
+	MessageReceivedNew          EventType = "message:received:new"
+	MessageSentNew              EventType = "message:sent:new"
+	WabaAccountActive           EventType = "waba:account:active"
+	WabaAccountDisabled         EventType = "waba:account:disabled"
+	WabaAccountDisconnected     EventType = "waba:account:disconnected"
+	WabaChatAssigned            EventType = "waba:chat:assigned"
+	WabaChatClosed              EventType = "waba:chat:closed"
+	WabaChatIncoming            EventType = "waba:chat:incoming"
+	WabaChatOutgoing            EventType = "waba:chat:outgoing"
+	WabaChatReopened            EventType = "waba:chat:reopened"
+	WabaChatUnassigned          EventType = "waba:chat:unassigned"
+	WabaMessageDelivered        EventType = "waba:message:delivered"
+	WabaMessageFailed           EventType = "waba:message:failed"
+	WabaMessageRead             EventType = "waba:message:read"
+	WabaMessageReceived         EventType = "waba:message:received"
+	WabaTemplateApproved        EventType = "waba:template:approved"
+	WabaTemplateDisabled        EventType = "waba:template:disabled"
+	WabaTemplateRejected        EventType = "waba:template:rejected"
+	WhatsappAccountConnected    EventType = "whatsapp:account:connected"
+	WhatsappAccountDisconnected EventType = "whatsapp:account:disconnected"
+	WhatsappAccountResumed      EventType = "whatsapp:account:resumed"
+	WhatsappAccountSuspended    EventType = "whatsapp:account:suspended"
+)
+
 // Defines values for FailureReasonCode.
 const (
 	Empty FailureReasonCode = ""
@@ -41,31 +77,33 @@ const (
 
 // Defines values for GroupMemberRole.
 const (
-	Admin  GroupMemberRole = "Admin"
-	Member GroupMemberRole = "Member"
-	Owner  GroupMemberRole = "Owner"
+	GroupMemberRoleAdmin  GroupMemberRole = "Admin"
+	GroupMemberRoleMember GroupMemberRole = "Member"
+	GroupMemberRoleOwner  GroupMemberRole = "Owner"
 )
 
 // Defines values for MessageInfoMessageType.
 const (
+	MessageInfoMessageTypeNote         MessageInfoMessageType = "note"
 	MessageInfoMessageTypeWhatsapp     MessageInfoMessageType = "whatsapp"
 	MessageInfoMessageTypeWhatsappCall MessageInfoMessageType = "whatsapp_call"
 )
 
 // Defines values for MessageStatus.
 const (
-	Answered  MessageStatus = "answered"
-	Delivered MessageStatus = "Delivered"
-	Failed    MessageStatus = "Failed"
-	Missed    MessageStatus = "missed"
-	Pending   MessageStatus = "Pending"
-	Read      MessageStatus = "Read"
-	Rejected  MessageStatus = "rejected"
-	Sent      MessageStatus = "Sent"
+	MessageStatusAnswered  MessageStatus = "answered"
+	MessageStatusDelivered MessageStatus = "Delivered"
+	MessageStatusFailed    MessageStatus = "Failed"
+	MessageStatusMissed    MessageStatus = "missed"
+	MessageStatusPending   MessageStatus = "Pending"
+	MessageStatusRead      MessageStatus = "Read"
+	MessageStatusRejected  MessageStatus = "rejected"
+	MessageStatusSent      MessageStatus = "Sent"
 )
 
 // Defines values for MessageSummaryMessageType.
 const (
+	MessageSummaryMessageTypeNote         MessageSummaryMessageType = "note"
 	MessageSummaryMessageTypeWhatsapp     MessageSummaryMessageType = "whatsapp"
 	MessageSummaryMessageTypeWhatsappCall MessageSummaryMessageType = "whatsapp_call"
 )
@@ -75,10 +113,51 @@ const (
 	Ok OK = "ok"
 )
 
+// Defines values for SuccessResultSuccess.
+const (
+	SuccessResultSuccessTrue SuccessResultSuccess = true
+)
+
+// Defines values for TeammateInvitationStatus.
+const (
+	TeammateInvitationStatusAccepted TeammateInvitationStatus = "Accepted"
+	TeammateInvitationStatusExpired  TeammateInvitationStatus = "Expired"
+	TeammateInvitationStatusPending  TeammateInvitationStatus = "Pending"
+)
+
+// Defines values for TeammateRole.
+const (
+	TeammateRoleAdmin          TeammateRole = "admin"
+	TeammateRoleAgent          TeammateRole = "agent"
+	TeammateRoleCollaborator   TeammateRole = "collaborator"
+	TeammateRoleOwner          TeammateRole = "owner"
+	TeammateRoleTeamSupervisor TeammateRole = "team_supervisor"
+	TeammateRoleTeammate       TeammateRole = "teammate"
+)
+
+// Defines values for TeammateStatus.
+const (
+	TeammateStatusActive  TeammateStatus = "Active"
+	TeammateStatusInvited TeammateStatus = "Invited"
+)
+
+// Defines values for TemplateVisibility.
+const (
+	Private  TemplateVisibility = "private"
+	Public   TemplateVisibility = "public"
+	ReadOnly TemplateVisibility = "read-only"
+)
+
 // Defines values for WhatsappAccountStatus.
 const (
-	Active       WhatsappAccountStatus = "active"
-	Disconnected WhatsappAccountStatus = "disconnected"
+	WhatsappAccountStatusActive       WhatsappAccountStatus = "active"
+	WhatsappAccountStatusDisconnected WhatsappAccountStatus = "disconnected"
+)
+
+// Defines values for WhatsappAccountV2Status.
+const (
+	WhatsappAccountV2StatusActive       WhatsappAccountV2Status = "active"
+	WhatsappAccountV2StatusDisconnected WhatsappAccountV2Status = "disconnected"
 )
 
 // Defines values for ListChatsParamsGroup.
@@ -119,8 +198,50 @@ const (
 
 // Defines values for ListChatMessagesParamsSortingOrder.
 const (
-	Asc  ListChatMessagesParamsSortingOrder = "asc"
-	Desc ListChatMessagesParamsSortingOrder = "desc"
+	ListChatMessagesParamsSortingOrderAsc  ListChatMessagesParamsSortingOrder = "asc"
+	ListChatMessagesParamsSortingOrderDesc ListChatMessagesParamsSortingOrder = "desc"
+)
+
+// Defines values for ListChatsV2ParamsGroup.
+const (
+	ListChatsV2ParamsGroupFalse ListChatsV2ParamsGroup = "false"
+	ListChatsV2ParamsGroupTrue  ListChatsV2ParamsGroup = "true"
+)
+
+// Defines values for ListChatsV2ParamsRead.
+const (
+	ListChatsV2ParamsReadFalse ListChatsV2ParamsRead = "false"
+	ListChatsV2ParamsReadTrue  ListChatsV2ParamsRead = "true"
+)
+
+// Defines values for ListChatsV2ParamsClosed.
+const (
+	ListChatsV2ParamsClosedFalse ListChatsV2ParamsClosed = "false"
+	ListChatsV2ParamsClosedTrue  ListChatsV2ParamsClosed = "true"
+)
+
+// Defines values for ListChatsV2ParamsChatgptAutoresponseEnabled.
+const (
+	ListChatsV2ParamsChatgptAutoresponseEnabledFalse ListChatsV2ParamsChatgptAutoresponseEnabled = "false"
+	ListChatsV2ParamsChatgptAutoresponseEnabledTrue  ListChatsV2ParamsChatgptAutoresponseEnabled = "true"
+)
+
+// Defines values for ListChatsV2ParamsWithMsg.
+const (
+	ListChatsV2ParamsWithMsgFalse ListChatsV2ParamsWithMsg = "false"
+	ListChatsV2ParamsWithMsgTrue  ListChatsV2ParamsWithMsg = "true"
+)
+
+// Defines values for ListChatMessagesV2ParamsFromMe.
+const (
+	ListChatMessagesV2ParamsFromMeFalse ListChatMessagesV2ParamsFromMe = "false"
+	ListChatMessagesV2ParamsFromMeTrue  ListChatMessagesV2ParamsFromMe = "true"
+)
+
+// Defines values for ListChatMessagesV2ParamsSortingOrder.
+const (
+	ListChatMessagesV2ParamsSortingOrderAsc  ListChatMessagesV2ParamsSortingOrder = "asc"
+	ListChatMessagesV2ParamsSortingOrderDesc ListChatMessagesV2ParamsSortingOrder = "desc"
 )
 
 // ChatInfo defines model for ChatInfo.
@@ -178,6 +299,20 @@ type ChatResponse struct {
 	Status OK       `json:"status"`
 }
 
+// ChatUpdateRequest defines model for ChatUpdateRequest.
+type ChatUpdateRequest struct {
+	// ChatgptAutoresponseEnabled Kept for programs that ask; this server answers nothing by itself.
+	ChatgptAutoresponseEnabled *bool `json:"chatgpt_autoresponse_enabled,omitempty"`
+	Closed                     *bool `json:"closed,omitempty"`
+
+	// Name Unique in the workspace.
+	Name *string `json:"name,omitempty"`
+	Read *bool   `json:"read,omitempty"`
+
+	// Responsible The e-mail of a member; empty for nobody.
+	Responsible *string `json:"responsible,omitempty"`
+}
+
 // ChatsResponse defines model for ChatsResponse.
 type ChatsResponse struct {
 	Data   ChatsResponse_Data `json:"data"`
@@ -188,6 +323,28 @@ type ChatsResponse struct {
 type ChatsResponse_Data struct {
 	Chats        []ChatInfo `json:"chats"`
 	HasMorePages bool       `json:"has_more_pages"`
+}
+
+// CreateWebhookRequest defines model for CreateWebhookRequest.
+type CreateWebhookRequest struct {
+	// Enabled `true` when left out. Counts for a new webhook only: asking for one that exists enables it.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+	// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+	// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+	EventType EventType `json:"event_type"`
+
+	// Url Where to post, http or https. Private and special networks are refused at delivery unless the server allows them.
+	//
+	// Example: https://example.com/hooks/tideline
+	Url string `json:"url"`
+}
+
+// DoneResponse defines model for DoneResponse.
+type DoneResponse struct {
+	Message string `json:"message"`
+	Status  OK     `json:"status"`
 }
 
 // ErrorCode defines model for ErrorCode.
@@ -207,6 +364,38 @@ type ErrorResponse struct {
 
 // ErrorResponseStatus defines model for ErrorResponse.Status.
 type ErrorResponseStatus string
+
+// Event defines model for Event.
+type Event struct {
+	Body      map[string]interface{} `json:"body"`
+	EventType string                 `json:"event_type"`
+
+	// EventUid What deliveries of this event have as `webhook-id`.
+	EventUid string `json:"event_uid"`
+
+	// Id Grows. What to go on after.
+	Id int64 `json:"id"`
+
+	// Timestamp Example: 2026-11-22 10:35:18 +0200
+	Timestamp Timestamp `json:"timestamp"`
+}
+
+// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+type EventType string
+
+// EventsResponse defines model for EventsResponse.
+type EventsResponse struct {
+	Data   EventsResponse_Data `json:"data"`
+	Status OK                  `json:"status"`
+}
+
+// EventsResponse_Data defines model for EventsResponse.Data.
+type EventsResponse_Data struct {
+	Events  []Event `json:"events"`
+	HasMore bool    `json:"has_more"`
+}
 
 // FailureReason defines model for FailureReason.
 type FailureReason struct {
@@ -260,6 +449,24 @@ type FileInfo struct {
 	UploadedByEmail string    `json:"uploaded_by_email"`
 }
 
+// FileInfoShort defines model for FileInfoShort.
+type FileInfoShort struct {
+	Filename string `json:"filename"`
+
+	// Mimetype Example: image/png
+	Mimetype string `json:"mimetype"`
+
+	// Size Bytes.
+	Size int64  `json:"size"`
+	Uid  string `json:"uid"`
+
+	// UploadedAt Example: 2026-11-22 10:35:18 +0200
+	UploadedAt Timestamp `json:"uploaded_at"`
+
+	// UploadedByEmail `(removed)` when the uploader is no member any more.
+	UploadedByEmail string `json:"uploaded_by_email"`
+}
+
 // FileMessageForm defines model for FileMessageForm.
 type FileMessageForm struct {
 	// Caption The text below it, at most 2000 characters. Blank is none.
@@ -295,6 +502,12 @@ type FileUpload struct {
 	Filename *string `json:"filename,omitempty"`
 }
 
+// FilesResponse defines model for FilesResponse.
+type FilesResponse struct {
+	Data   []FileInfoShort `json:"data"`
+	Status OK              `json:"status"`
+}
+
 // GroupMember defines model for GroupMember.
 type GroupMember struct {
 	// ChatId The member's chat with the same account; `null` when there is none.
@@ -310,6 +523,35 @@ type GroupMember struct {
 
 // GroupMemberRole defines model for GroupMember.Role.
 type GroupMemberRole string
+
+// InvitationRequest defines model for InvitationRequest.
+type InvitationRequest struct {
+	Email     string  `json:"email"`
+	FirstName *string `json:"first_name,omitempty"`
+	LastName  *string `json:"last_name,omitempty"`
+
+	// Role `admin`, `team_supervisor`, `teammate`, `agent` or `collaborator`, in any case.
+	Role string `json:"role"`
+
+	// TeamTitle Made when there is none of this title.
+	TeamTitle *string `json:"team_title,omitempty"`
+}
+
+// LabelsRequest defines model for LabelsRequest.
+type LabelsRequest struct {
+	Labels []string `json:"labels"`
+}
+
+// LabelsResponse defines model for LabelsResponse.
+type LabelsResponse struct {
+	Data   LabelsResponse_Data `json:"data"`
+	Status OK                  `json:"status"`
+}
+
+// LabelsResponse_Data defines model for LabelsResponse.Data.
+type LabelsResponse_Data struct {
+	Labels []string `json:"labels"`
+}
 
 // MessageID defines model for MessageID.
 type MessageID struct {
@@ -378,6 +620,12 @@ type MessageInfoMessageType string
 type MessageResponse struct {
 	Data   MessageInfo `json:"data"`
 	Status OK          `json:"status"`
+}
+
+// MessageResult defines model for MessageResult.
+type MessageResult struct {
+	Message string `json:"message"`
+	Status  OK     `json:"status"`
 }
 
 // MessageStatus `Pending` waits in the queue, `Sent` has reached WhatsApp, `Delivered` the recipient's phone,
@@ -456,6 +704,12 @@ type NonRecurringQuota struct {
 	// LastUpdatedAt When the balance last changed; `null` when that is not known.
 	LastUpdatedAt    *Timestamp `json:"last_updated_at"`
 	RemainingBalance int64      `json:"remaining_balance"`
+}
+
+// NoteRequest defines model for NoteRequest.
+type NoteRequest struct {
+	IsPrivate *bool  `json:"is_private,omitempty"`
+	Text      string `json:"text"`
 }
 
 // OK defines model for OK.
@@ -732,8 +986,205 @@ type StatusHistoryResponse struct {
 	Status OK                    `json:"status"`
 }
 
+// StatusResult defines model for StatusResult.
+type StatusResult struct {
+	Status OK `json:"status"`
+}
+
+// SuccessResult defines model for SuccessResult.
+type SuccessResult struct {
+	Success SuccessResultSuccess `json:"success"`
+}
+
+// SuccessResultSuccess defines model for SuccessResult.Success.
+type SuccessResultSuccess bool
+
+// Team defines model for Team.
+type Team struct {
+	// Title Example: Default
+	Title string `json:"title"`
+}
+
+// Teammate defines model for Teammate.
+type Teammate struct {
+	// CreatedAt Example: 2026-11-22 10:35:18 +0200
+	CreatedAt   Timestamp `json:"created_at"`
+	DisplayName string    `json:"display_name"`
+	Email       string    `json:"email"`
+
+	// InvitationStatus Only of members who were invited.
+	InvitationStatus *TeammateInvitationStatus `json:"invitation_status,omitempty"`
+	Role             TeammateRole              `json:"role"`
+	Status           TeammateStatus            `json:"status"`
+
+	// Team Example: Default
+	Team   string `json:"team"`
+	UserId int64  `json:"user_id"`
+
+	// WhatsappAccounts The accounts that the member owns.
+	WhatsappAccounts []WhatsappAccount `json:"whatsapp_accounts"`
+}
+
+// TeammateInvitationStatus Only of members who were invited.
+type TeammateInvitationStatus string
+
+// TeammateRole defines model for Teammate.Role.
+type TeammateRole string
+
+// TeammateStatus defines model for Teammate.Status.
+type TeammateStatus string
+
+// TeammateResponse defines model for TeammateResponse.
+type TeammateResponse struct {
+	Data   Teammate `json:"data"`
+	Status OK       `json:"status"`
+}
+
+// TeammatesResponse defines model for TeammatesResponse.
+type TeammatesResponse struct {
+	Data   TeammatesResponse_Data `json:"data"`
+	Status OK                     `json:"status"`
+}
+
+// TeammatesResponse_Data defines model for TeammatesResponse.Data.
+type TeammatesResponse_Data struct {
+	Teammates []Teammate `json:"teammates"`
+	Teams     []Team     `json:"teams"`
+}
+
+// Template defines model for Template.
+type Template struct {
+	// CreatedAt Example: 2026-07-17T09:00:00Z
+	CreatedAt     string  `json:"created_at"`
+	CreatedByName string  `json:"created_by_name"`
+	Id            int64   `json:"id"`
+	Name          string  `json:"name"`
+	TeamTitle     *string `json:"team_title"`
+	Text          string  `json:"text"`
+
+	// UpdatedAt Example: 2026-07-17T09:00:00Z
+	UpdatedAt     string `json:"updated_at"`
+	UpdatedByName string `json:"updated_by_name"`
+
+	// Visibility `public`: whoever sees it may change it; `read-only`: its author and admins; `private`: only its author sees it.
+	Visibility TemplateVisibility `json:"visibility"`
+}
+
+// TemplateRequest defines model for TemplateRequest.
+type TemplateRequest struct {
+	Name string `json:"name"`
+
+	// TeamTitle The only team that sees it; null for all.
+	TeamTitle *string `json:"team_title,omitempty"`
+	Text      string  `json:"text"`
+
+	// Visibility `public`: whoever sees it may change it; `read-only`: its author and admins; `private`: only its author sees it.
+	Visibility *TemplateVisibility `json:"visibility,omitempty"`
+}
+
+// TemplateResponse defines model for TemplateResponse.
+type TemplateResponse struct {
+	Data   Template `json:"data"`
+	Status OK       `json:"status"`
+}
+
+// TemplateUpdateRequest defines model for TemplateUpdateRequest.
+type TemplateUpdateRequest struct {
+	Name *string `json:"name,omitempty"`
+
+	// TeamTitle The only team that sees it; null for all.
+	TeamTitle *string `json:"team_title,omitempty"`
+	Text      *string `json:"text,omitempty"`
+
+	// Visibility `public`: whoever sees it may change it; `read-only`: its author and admins; `private`: only its author sees it.
+	Visibility *TemplateVisibility `json:"visibility,omitempty"`
+}
+
+// TemplateUsageRequest defines model for TemplateUsageRequest.
+type TemplateUsageRequest struct {
+	Origin *string `json:"origin,omitempty"`
+}
+
+// TemplateUsageV2Request defines model for TemplateUsageV2Request.
+type TemplateUsageV2Request struct {
+	Origin     string `json:"origin"`
+	TemplateId int64  `json:"template_id"`
+}
+
+// TemplateV2 defines model for TemplateV2.
+type TemplateV2 struct {
+	// Attachment Always null. Files are kept as attachment templates.
+	Attachment   *TemplateV2_Attachment `json:"attachment"`
+	CanBeDeleted bool                   `json:"can_be_deleted"`
+	CanBeEdited  bool                   `json:"can_be_edited"`
+
+	// CreatedAt Example: 2026-07-17 09:00
+	CreatedAt     string `json:"created_at"`
+	CreatedByName string `json:"created_by_name"`
+	Id            int64  `json:"id"`
+	Name          string `json:"name"`
+
+	// SampleData Always empty. Templates have no variables here.
+	SampleData map[string]string `json:"sample_data"`
+	Team       *string           `json:"team"`
+
+	// TeamAny All teams see it.
+	TeamAny bool   `json:"team_any"`
+	Text    string `json:"text"`
+
+	// UpdatedAt Example: 2026-07-17 09:00
+	UpdatedAt     string `json:"updated_at"`
+	UpdatedByName string `json:"updated_by_name"`
+
+	// VariableSource Always null.
+	VariableSource *string `json:"variable_source"`
+
+	// Visibility `public`: whoever sees it may change it; `read-only`: its author and admins; `private`: only its author sees it.
+	Visibility TemplateVisibility `json:"visibility"`
+}
+
+// TemplateV2_Attachment Always null. Files are kept as attachment templates.
+type TemplateV2_Attachment struct {
+	Filename string `json:"filename"`
+	Size     int64  `json:"size"`
+}
+
+// TemplateVisibility `public`: whoever sees it may change it; `read-only`: its author and admins; `private`: only its author sees it.
+type TemplateVisibility string
+
+// TemplatesResponse defines model for TemplatesResponse.
+type TemplatesResponse struct {
+	Data   TemplatesResponse_Data `json:"data"`
+	Status OK                     `json:"status"`
+}
+
+// TemplatesResponse_Data defines model for TemplatesResponse.Data.
+type TemplatesResponse_Data struct {
+	Templates      []Template `json:"templates"`
+	TemplatesCount int        `json:"templates_count"`
+}
+
+// TemplatesV2Response defines model for TemplatesV2Response.
+type TemplatesV2Response struct {
+	Data   TemplatesV2Response_Data `json:"data"`
+	Status OK                       `json:"status"`
+}
+
+// TemplatesV2Response_Data defines model for TemplatesV2Response.Data.
+type TemplatesV2Response_Data struct {
+	Templates      []TemplateV2 `json:"templates"`
+	TemplatesCount int          `json:"templates_count"`
+}
+
 // Timestamp Example: 2026-11-22 10:35:18 +0200
 type Timestamp = string
+
+// UpdateWebhookRequest defines model for UpdateWebhookRequest.
+type UpdateWebhookRequest struct {
+	Enabled   *bool      `json:"enabled,omitempty"`
+	EventType *EventType `json:"event_type,omitempty"`
+	Url       *string    `json:"url,omitempty"`
+}
 
 // UserReaction defines model for UserReaction.
 type UserReaction struct {
@@ -748,6 +1199,33 @@ type UserReaction struct {
 type VoiceMessageForm struct {
 	// File A recording.
 	File openapi_types.File `json:"file"`
+}
+
+// Webhook defines model for Webhook.
+type Webhook struct {
+	Enabled bool `json:"enabled"`
+
+	// ErrorsCounter Deliveries that failed three times in a row, since the last one that succeeded.
+	ErrorsCounter int64 `json:"errors_counter"`
+
+	// EventType What to be told of. `message:new` is sent or received, `chat:new` is any new chat; the
+	// incoming and outgoing ones are direct chats only. Types that begin with `waba:`, and
+	// `whatsapp:account:suspended` and `…:resumed`, are taken but never happen here.
+	EventType EventType `json:"event_type"`
+	Id        int64     `json:"id"`
+	Url       string    `json:"url"`
+}
+
+// WebhookResponse defines model for WebhookResponse.
+type WebhookResponse struct {
+	Data   Webhook `json:"data"`
+	Status OK      `json:"status"`
+}
+
+// WebhooksResponse defines model for WebhooksResponse.
+type WebhooksResponse struct {
+	Data   []Webhook `json:"data"`
+	Status OK        `json:"status"`
 }
 
 // WhatsappAccount defines model for WhatsappAccount.
@@ -773,6 +1251,29 @@ type WhatsappAccount struct {
 // WhatsappAccountStatus `active` only while its connection is proven alive.
 type WhatsappAccountStatus string
 
+// WhatsappAccountV2 defines model for WhatsappAccountV2.
+type WhatsappAccountV2 struct {
+	AccountName string `json:"account_name"`
+
+	// ConnectedOn Example: 2026-11-22 10:35:18 +0200
+	ConnectedOn Timestamp `json:"connected_on"`
+
+	// Id Example: 14841111111@s.whatsapp.net
+	Id string `json:"id"`
+
+	// IsVisible The token's member sees its chats.
+	IsVisible  bool   `json:"is_visible"`
+	OwnerEmail string `json:"owner_email"`
+	OwnerName  string `json:"owner_name"`
+
+	// Phone Example: +14841111111
+	Phone  string                  `json:"phone"`
+	Status WhatsappAccountV2Status `json:"status"`
+}
+
+// WhatsappAccountV2Status defines model for WhatsappAccountV2.Status.
+type WhatsappAccountV2Status string
+
 // WhatsappAccountsResponse defines model for WhatsappAccountsResponse.
 type WhatsappAccountsResponse struct {
 	Data   WhatsappAccountsResponse_Data `json:"data"`
@@ -782,6 +1283,17 @@ type WhatsappAccountsResponse struct {
 // WhatsappAccountsResponse_Data defines model for WhatsappAccountsResponse.Data.
 type WhatsappAccountsResponse_Data struct {
 	WhatsappAccounts []WhatsappAccount `json:"whatsapp_accounts"`
+}
+
+// WhatsappAccountsV2Response defines model for WhatsappAccountsV2Response.
+type WhatsappAccountsV2Response struct {
+	Data   WhatsappAccountsV2Response_Data `json:"data"`
+	Status OK                              `json:"status"`
+}
+
+// WhatsappAccountsV2Response_Data defines model for WhatsappAccountsV2Response.Data.
+type WhatsappAccountsV2Response_Data struct {
+	WhatsappAccounts []WhatsappAccountV2 `json:"whatsapp_accounts"`
 }
 
 // WorkspaceResponse defines model for WorkspaceResponse.
@@ -816,6 +1328,9 @@ type IdempotencyKey = string
 
 // MessageUID defines model for MessageUID.
 type MessageUID = string
+
+// WebhookID defines model for WebhookID.
+type WebhookID = string
 
 // BadRequest defines model for BadRequest.
 type BadRequest = ErrorResponse
@@ -855,7 +1370,7 @@ type ListChatsParams struct {
 	// Group `true` for groups, `false` for direct chats.
 	Group *ListChatsParamsGroup `form:"group,omitempty" json:"group,omitempty"`
 
-	// Responsible Any of these members, by e-mail, separated by commas. Chats are not assigned yet, so this finds none.
+	// Responsible Any of these members, by e-mail, separated by commas.
 	Responsible *string `form:"responsible,omitempty" json:"responsible,omitempty"`
 
 	// Name Any of these parts of names, separated by commas. Case does not matter.
@@ -874,7 +1389,7 @@ type ListChatsParams struct {
 	// Closed Closed or open chats.
 	Closed *ListChatsParamsClosed `form:"closed,omitempty" json:"closed,omitempty"`
 
-	// ChatgptAutoresponseEnabled Chats that are answered automatically. None is, so `true` finds none.
+	// ChatgptAutoresponseEnabled Chats for which automatic answers are switched on.
 	ChatgptAutoresponseEnabled *ListChatsParamsChatgptAutoresponseEnabled `form:"chatgpt_autoresponse_enabled,omitempty" json:"chatgpt_autoresponse_enabled,omitempty"`
 
 	// Page Which page, from 1.
@@ -951,12 +1466,30 @@ type SendMessageToChatParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AddNoteTextBody defines parameters for AddNote.
+type AddNoteTextBody = string
+
 // SendVoiceMessageParams defines parameters for SendVoiceMessage.
 type SendVoiceMessageParams struct {
 	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
 	// gets the first one's answer, marked `Idempotent-Replay: true`, and sends nothing; with
 	// another body it gets 409. Of two at the same time one sends.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The `id` or the `event_uid` of the last event that you have. Left out, the list begins with the oldest.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many at most, 1 to 500; 100 when left out.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListFilesParams defines parameters for ListFiles.
+type ListFilesParams struct {
+	// Filename A part of the name. Case does not matter.
+	Filename *string `form:"filename,omitempty" json:"filename,omitempty"`
 }
 
 // SendMessageParams defines parameters for SendMessage.
@@ -983,6 +1516,93 @@ type SendMessageToJIDParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListChatsV2Params defines parameters for ListChatsV2.
+type ListChatsV2Params struct {
+	// Label Any of these labels, separated by commas.
+	Label *string `form:"label,omitempty" json:"label,omitempty"`
+
+	// WhatsappAccountId Any of these accounts, by id, separated by commas.
+	WhatsappAccountId *string `form:"whatsapp_account_id,omitempty" json:"whatsapp_account_id,omitempty"`
+
+	// Group `true` for groups, `false` for direct chats.
+	Group *ListChatsV2ParamsGroup `form:"group,omitempty" json:"group,omitempty"`
+
+	// Responsible Any of these members, by e-mail, separated by commas.
+	Responsible *string `form:"responsible,omitempty" json:"responsible,omitempty"`
+
+	// Name Any of these parts of names, separated by commas. Case does not matter.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// WhatsappPhone Direct chats with any of these numbers, separated by commas. A leading 0 stands for the country code.
+	WhatsappPhone *string `form:"whatsapp_phone,omitempty" json:"whatsapp_phone,omitempty"`
+
+	// Read `false` for chats with messages that nobody of the team has read or answered.
+	Read *ListChatsV2ParamsRead `form:"read,omitempty" json:"read,omitempty"`
+
+	// Closed Closed or open chats.
+	Closed *ListChatsV2ParamsClosed `form:"closed,omitempty" json:"closed,omitempty"`
+
+	// ChatgptAutoresponseEnabled Chats for which automatic answers are switched on.
+	ChatgptAutoresponseEnabled *ListChatsV2ParamsChatgptAutoresponseEnabled `form:"chatgpt_autoresponse_enabled,omitempty" json:"chatgpt_autoresponse_enabled,omitempty"`
+
+	// Page Which page, from 1.
+	Page *string `form:"page,omitempty" json:"page,omitempty"`
+
+	// CreatedAfter Date or time, inclusive.
+	CreatedAfter *string `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Date or time, inclusive.
+	CreatedBefore *string `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// WithMsg `true` adds `last_message`.
+	WithMsg *ListChatsV2ParamsWithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
+}
+
+// ListChatsV2ParamsGroup defines parameters for ListChatsV2.
+type ListChatsV2ParamsGroup string
+
+// ListChatsV2ParamsRead defines parameters for ListChatsV2.
+type ListChatsV2ParamsRead string
+
+// ListChatsV2ParamsClosed defines parameters for ListChatsV2.
+type ListChatsV2ParamsClosed string
+
+// ListChatsV2ParamsChatgptAutoresponseEnabled defines parameters for ListChatsV2.
+type ListChatsV2ParamsChatgptAutoresponseEnabled string
+
+// ListChatsV2ParamsWithMsg defines parameters for ListChatsV2.
+type ListChatsV2ParamsWithMsg string
+
+// ListChatMessagesV2Params defines parameters for ListChatMessagesV2.
+type ListChatMessagesV2Params struct {
+	// FromMe Messages sent from the account, or to it.
+	FromMe *ListChatMessagesV2ParamsFromMe `form:"from_me,omitempty" json:"from_me,omitempty"`
+
+	// After Date or time, inclusive; in the workspace's time zone unless it names one.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Before Date or time, inclusive. A date means its end.
+	Before *string `form:"before,omitempty" json:"before,omitempty"`
+
+	// AfterMessage The uid of a message; those after it.
+	AfterMessage *string `form:"after_message,omitempty" json:"after_message,omitempty"`
+
+	// BeforeMessage The uid of a message; those before it.
+	BeforeMessage *string `form:"before_message,omitempty" json:"before_message,omitempty"`
+
+	// SortingOrder `asc` for the oldest first.
+	SortingOrder *ListChatMessagesV2ParamsSortingOrder `form:"sorting_order,omitempty" json:"sorting_order,omitempty"`
+
+	// Page Which page, from 1.
+	Page *string `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// ListChatMessagesV2ParamsFromMe defines parameters for ListChatMessagesV2.
+type ListChatMessagesV2ParamsFromMe string
+
+// ListChatMessagesV2ParamsSortingOrder defines parameters for ListChatMessagesV2.
+type ListChatMessagesV2ParamsSortingOrder string
+
 // SendMessageToChatV2Params defines parameters for SendMessageToChatV2.
 type SendMessageToChatV2Params struct {
 	// IdempotencyKey Makes a repeated request safe. For 24 hours a request with the same key and the same body
@@ -999,11 +1619,26 @@ type SendMessageV2Params struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateChatJSONRequestBody defines body for UpdateChat for application/json ContentType.
+type UpdateChatJSONRequestBody = ChatUpdateRequest
+
 // SendFileMessageMultipartRequestBody defines body for SendFileMessage for multipart/form-data ContentType.
 type SendFileMessageMultipartRequestBody = FileMessageForm
 
+// ReplaceChatLabelsJSONRequestBody defines body for ReplaceChatLabels for application/json ContentType.
+type ReplaceChatLabelsJSONRequestBody = LabelsRequest
+
+// AddChatLabelsJSONRequestBody defines body for AddChatLabels for application/json ContentType.
+type AddChatLabelsJSONRequestBody = LabelsRequest
+
 // SendMessageToChatJSONRequestBody defines body for SendMessageToChat for application/json ContentType.
 type SendMessageToChatJSONRequestBody = SendToChatRequest
+
+// AddNoteJSONRequestBody defines body for AddNote for application/json ContentType.
+type AddNoteJSONRequestBody = NoteRequest
+
+// AddNoteTextRequestBody defines body for AddNote for text/plain ContentType.
+type AddNoteTextRequestBody = AddNoteTextBody
 
 // SendVoiceMessageMultipartRequestBody defines body for SendVoiceMessage for multipart/form-data ContentType.
 type SendVoiceMessageMultipartRequestBody = VoiceMessageForm
@@ -1028,11 +1663,32 @@ type SetMessageReactionJSONRequestBody = ReactionRequest
 // PutMessageReactionJSONRequestBody defines body for PutMessageReaction for application/json ContentType.
 type PutMessageReactionJSONRequestBody = ReactionRequest
 
+// CreateTemplateJSONRequestBody defines body for CreateTemplate for application/json ContentType.
+type CreateTemplateJSONRequestBody = TemplateRequest
+
+// UpdateTemplateJSONRequestBody defines body for UpdateTemplate for application/json ContentType.
+type UpdateTemplateJSONRequestBody = TemplateUpdateRequest
+
+// TrackTemplateUsageJSONRequestBody defines body for TrackTemplateUsage for application/json ContentType.
+type TrackTemplateUsageJSONRequestBody = TemplateUsageRequest
+
 // SendMessageToChatV2JSONRequestBody defines body for SendMessageToChatV2 for application/json ContentType.
 type SendMessageToChatV2JSONRequestBody = SendToChatV2Request
 
 // SendMessageV2JSONRequestBody defines body for SendMessageV2 for application/json ContentType.
 type SendMessageV2JSONRequestBody = SendMessageRequest
+
+// TrackTemplateUsageV2JSONRequestBody defines body for TrackTemplateUsageV2 for application/json ContentType.
+type TrackTemplateUsageV2JSONRequestBody = TemplateUsageV2Request
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// InviteTeammateJSONRequestBody defines body for InviteTeammate for application/json ContentType.
+type InviteTeammateJSONRequestBody = InvitationRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1042,18 +1698,42 @@ type ServerInterface interface {
 	// GetChat Show a chat
 	// (GET /chats/{chat_id})
 	GetChat(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// UpdateChat Change a chat
+	// (PATCH /chats/{chat_id})
+	UpdateChat(w http.ResponseWriter, r *http.Request, chatId ChatID)
 	// SendFileMessage Send a file to a chat as a document
 	// (POST /chats/{chat_id}/file_message)
 	SendFileMessage(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendFileMessageParams)
+	// ListChatLabels List the labels of a chat
+	// (GET /chats/{chat_id}/labels)
+	ListChatLabels(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// ReplaceChatLabels Replace the labels of a chat
+	// (POST /chats/{chat_id}/labels)
+	ReplaceChatLabels(w http.ResponseWriter, r *http.Request, chatId ChatID)
+	// AddChatLabels Add labels to a chat
+	// (PUT /chats/{chat_id}/labels)
+	AddChatLabels(w http.ResponseWriter, r *http.Request, chatId ChatID)
 	// ListChatMessages List the messages of a chat
 	// (GET /chats/{chat_id}/messages)
 	ListChatMessages(w http.ResponseWriter, r *http.Request, chatId ChatID, params ListChatMessagesParams)
 	// SendMessageToChat Send a message to a chat
 	// (POST /chats/{chat_id}/messages)
 	SendMessageToChat(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendMessageToChatParams)
+	// AddNote Write a note in a chat
+	// (POST /chats/{chat_id}/notes)
+	AddNote(w http.ResponseWriter, r *http.Request, chatId ChatID)
 	// SendVoiceMessage Send a voice note to a chat
 	// (POST /chats/{chat_id}/voice_message)
 	SendVoiceMessage(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendVoiceMessageParams)
+	// ListEvents Read what happened
+	// (GET /events)
+	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
+	// ListFiles List uploaded files
+	// (GET /files)
+	ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams)
+	// DeleteFile Delete a file
+	// (DELETE /files/{uid})
+	DeleteFile(w http.ResponseWriter, r *http.Request, uid string)
 	// GetFile Show a file, with a fresh link to its bytes
 	// (GET /files/{uid})
 	GetFile(w http.ResponseWriter, r *http.Request, uid string)
@@ -1089,21 +1769,84 @@ type ServerInterface interface {
 	// GetQuotas Show the workspace's quotas, at its older path
 	// (GET /quotas)
 	GetQuotas(w http.ResponseWriter, r *http.Request)
+	// ListTeammatesAlias List teams and their members, at its older path
+	// (GET /teammates)
+	ListTeammatesAlias(w http.ResponseWriter, r *http.Request)
+	// ListTemplates List text templates
+	// (GET /templates)
+	ListTemplates(w http.ResponseWriter, r *http.Request)
+	// CreateTemplate Make a text template
+	// (POST /templates)
+	CreateTemplate(w http.ResponseWriter, r *http.Request)
+	// DeleteTemplate Delete a text template
+	// (DELETE /templates/{template_id})
+	DeleteTemplate(w http.ResponseWriter, r *http.Request, templateId string)
+	// GetTemplate Show a text template
+	// (GET /templates/{template_id})
+	GetTemplate(w http.ResponseWriter, r *http.Request, templateId string)
+	// UpdateTemplate Change a text template
+	// (PATCH /templates/{template_id})
+	UpdateTemplate(w http.ResponseWriter, r *http.Request, templateId string)
+	// TrackTemplateUsage Note that a text template was used
+	// (POST /templates/{template_id}/track_usage)
+	TrackTemplateUsage(w http.ResponseWriter, r *http.Request, templateId string)
+	// ListChatsV2 List the chats that you may see
+	// (GET /v2/chats)
+	ListChatsV2(w http.ResponseWriter, r *http.Request, params ListChatsV2Params)
+	// ListChatMessagesV2 List the messages of a chat
+	// (GET /v2/chats/{chat_id}/messages)
+	ListChatMessagesV2(w http.ResponseWriter, r *http.Request, chatId ChatID, params ListChatMessagesV2Params)
 	// SendMessageToChatV2 Send a message to a chat, second version
 	// (POST /v2/chats/{chat_id}/messages)
 	SendMessageToChatV2(w http.ResponseWriter, r *http.Request, chatId ChatID, params SendMessageToChatV2Params)
 	// SendMessageV2 Send a message to a phone number, second version
 	// (POST /v2/messages)
 	SendMessageV2(w http.ResponseWriter, r *http.Request, params SendMessageV2Params)
+	// ListTemplatesV2 List text templates, with what you may do with them
+	// (GET /v2/templates)
+	ListTemplatesV2(w http.ResponseWriter, r *http.Request)
+	// TrackTemplateUsageV2 Note that a text template was used, in its older form
+	// (POST /v2/templates)
+	TrackTemplateUsageV2(w http.ResponseWriter, r *http.Request)
+	// ListWhatsappAccountsV2 List the workspace's WhatsApp accounts, with what you may see
+	// (GET /v2/whatsapp_accounts)
+	ListWhatsappAccountsV2(w http.ResponseWriter, r *http.Request)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(w http.ResponseWriter, r *http.Request)
+	// CreateWebhook Subscribe to events
+	// (POST /webhooks)
+	CreateWebhook(w http.ResponseWriter, r *http.Request)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
+	// GetWebhook Show a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
+	// UpdateWebhook Change a webhook
+	// (PUT /webhooks/{webhook_id})
+	UpdateWebhook(w http.ResponseWriter, r *http.Request, webhookId WebhookID)
 	// ListWhatsappAccounts List the workspace's WhatsApp accounts
 	// (GET /whatsapp_accounts)
 	ListWhatsappAccounts(w http.ResponseWriter, r *http.Request)
 	// GetWorkspace Show the workspace and its quotas
 	// (GET /workspace)
 	GetWorkspace(w http.ResponseWriter, r *http.Request)
+	// InviteTeammate Invite a member
+	// (POST /workspace/invitations)
+	InviteTeammate(w http.ResponseWriter, r *http.Request)
+	// RevokeInvitation Revoke an invitation
+	// (DELETE /workspace/invitations/{user_id})
+	RevokeInvitation(w http.ResponseWriter, r *http.Request, userId string)
 	// GetWorkspaceQuotas Show the workspace's quotas
 	// (GET /workspace/quotas)
 	GetWorkspaceQuotas(w http.ResponseWriter, r *http.Request)
+	// ListTeammates List teams and their members
+	// (GET /workspace/teammates)
+	ListTeammates(w http.ResponseWriter, r *http.Request)
+	// GetMe Show the token's own member
+	// (GET /workspace/teammates/me)
+	GetMe(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1343,6 +2086,32 @@ func (siw *ServerInterfaceWrapper) GetChat(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateChat operation middleware
+func (siw *ServerInterfaceWrapper) UpdateChat(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateChat(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendFileMessage operation middleware
 func (siw *ServerInterfaceWrapper) SendFileMessage(w http.ResponseWriter, r *http.Request) {
 
@@ -1384,6 +2153,84 @@ func (siw *ServerInterfaceWrapper) SendFileMessage(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SendFileMessage(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListChatLabels operation middleware
+func (siw *ServerInterfaceWrapper) ListChatLabels(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChatLabels(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplaceChatLabels operation middleware
+func (siw *ServerInterfaceWrapper) ReplaceChatLabels(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplaceChatLabels(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddChatLabels operation middleware
+func (siw *ServerInterfaceWrapper) AddChatLabels(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddChatLabels(w, r, chatId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1563,6 +2410,32 @@ func (siw *ServerInterfaceWrapper) SendMessageToChat(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// AddNote operation middleware
+func (siw *ServerInterfaceWrapper) AddNote(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddNote(w, r, chatId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendVoiceMessage operation middleware
 func (siw *ServerInterfaceWrapper) SendVoiceMessage(w http.ResponseWriter, r *http.Request) {
 
@@ -1604,6 +2477,111 @@ func (siw *ServerInterfaceWrapper) SendVoiceMessage(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SendVoiceMessage(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListFiles operation middleware
+func (siw *ServerInterfaceWrapper) ListFiles(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFilesParams
+
+	// ------------- Optional query parameter "filename" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "filename", r.URL.Query(), &params.Filename, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "filename"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "filename", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFiles(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteFile operation middleware
+func (siw *ServerInterfaceWrapper) DeleteFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uid" -------------
+	var uid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uid", r.PathValue("uid"), &uid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteFile(w, r, uid)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1920,6 +2898,461 @@ func (siw *ServerInterfaceWrapper) GetQuotas(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListTeammatesAlias operation middleware
+func (siw *ServerInterfaceWrapper) ListTeammatesAlias(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTeammatesAlias(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTemplates operation middleware
+func (siw *ServerInterfaceWrapper) ListTemplates(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTemplates(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateTemplate operation middleware
+func (siw *ServerInterfaceWrapper) CreateTemplate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateTemplate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteTemplate operation middleware
+func (siw *ServerInterfaceWrapper) DeleteTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template_id" -------------
+	var templateId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_id", r.PathValue("template_id"), &templateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "template_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteTemplate(w, r, templateId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetTemplate operation middleware
+func (siw *ServerInterfaceWrapper) GetTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template_id" -------------
+	var templateId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_id", r.PathValue("template_id"), &templateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "template_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTemplate(w, r, templateId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateTemplate operation middleware
+func (siw *ServerInterfaceWrapper) UpdateTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template_id" -------------
+	var templateId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_id", r.PathValue("template_id"), &templateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "template_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateTemplate(w, r, templateId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TrackTemplateUsage operation middleware
+func (siw *ServerInterfaceWrapper) TrackTemplateUsage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template_id" -------------
+	var templateId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_id", r.PathValue("template_id"), &templateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "template_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TrackTemplateUsage(w, r, templateId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListChatsV2 operation middleware
+func (siw *ServerInterfaceWrapper) ListChatsV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChatsV2Params
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "whatsapp_account_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "whatsapp_account_id", r.URL.Query(), &params.WhatsappAccountId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "whatsapp_account_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "whatsapp_account_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "responsible" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "responsible", r.URL.Query(), &params.Responsible, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "responsible"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "responsible", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "whatsapp_phone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "whatsapp_phone", r.URL.Query(), &params.WhatsappPhone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "whatsapp_phone"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "whatsapp_phone", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "read" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "read", r.URL.Query(), &params.Read, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "read"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "read", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "closed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "closed", r.URL.Query(), &params.Closed, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "closed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "closed", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "chatgpt_autoresponse_enabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chatgpt_autoresponse_enabled", r.URL.Query(), &params.ChatgptAutoresponseEnabled, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "chatgpt_autoresponse_enabled"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chatgpt_autoresponse_enabled", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChatsV2(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListChatMessagesV2 operation middleware
+func (siw *ServerInterfaceWrapper) ListChatMessagesV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "chat_id" -------------
+	var chatId ChatID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chat_id", r.PathValue("chat_id"), &chatId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "chat_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChatMessagesV2Params
+
+	// ------------- Optional query parameter "from_me" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_me", r.URL.Query(), &params.FromMe, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_me"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_me", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after_message" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after_message", r.URL.Query(), &params.AfterMessage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after_message"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after_message", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before_message" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before_message", r.URL.Query(), &params.BeforeMessage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before_message"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before_message", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sorting_order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sorting_order", r.URL.Query(), &params.SortingOrder, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sorting_order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sorting_order", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChatMessagesV2(w, r, chatId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendMessageToChatV2 operation middleware
 func (siw *ServerInterfaceWrapper) SendMessageToChatV2(w http.ResponseWriter, r *http.Request) {
 
@@ -2011,6 +3444,154 @@ func (siw *ServerInterfaceWrapper) SendMessageV2(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListTemplatesV2 operation middleware
+func (siw *ServerInterfaceWrapper) ListTemplatesV2(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTemplatesV2(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TrackTemplateUsageV2 operation middleware
+func (siw *ServerInterfaceWrapper) TrackTemplateUsageV2(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TrackTemplateUsageV2(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWhatsappAccountsV2 operation middleware
+func (siw *ServerInterfaceWrapper) ListWhatsappAccountsV2(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWhatsappAccountsV2(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWebhooks operation middleware
+func (siw *ServerInterfaceWrapper) ListWebhooks(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWebhooks(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateWebhook operation middleware
+func (siw *ServerInterfaceWrapper) CreateWebhook(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateWebhook(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteWebhook operation middleware
+func (siw *ServerInterfaceWrapper) DeleteWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWebhook operation middleware
+func (siw *ServerInterfaceWrapper) GetWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateWebhook operation middleware
+func (siw *ServerInterfaceWrapper) UpdateWebhook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", r.PathValue("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "webhook_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateWebhook(w, r, webhookId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListWhatsappAccounts operation middleware
 func (siw *ServerInterfaceWrapper) ListWhatsappAccounts(w http.ResponseWriter, r *http.Request) {
 
@@ -2039,11 +3620,79 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// InviteTeammate operation middleware
+func (siw *ServerInterfaceWrapper) InviteTeammate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.InviteTeammate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeInvitation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", r.PathValue("user_id"), &userId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeInvitation(w, r, userId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetWorkspaceQuotas operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkspaceQuotas(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetWorkspaceQuotas(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTeammates operation middleware
+func (siw *ServerInterfaceWrapper) ListTeammates(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTeammates(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMe operation middleware
+func (siw *ServerInterfaceWrapper) GetMe(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMe(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2184,17 +3833,46 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/messages", wrapper.SendMessageV2)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats", wrapper.ListChats)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}", wrapper.GetChat)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/chats/{chat_id}", wrapper.UpdateChat)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.ListChatMessages)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/messages", wrapper.SendMessageToChat)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/chats/{chat_id}/messages", wrapper.ListChatMessagesV2)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/chats/{chat_id}/messages", wrapper.SendMessageToChatV2)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/voice_message", wrapper.SendVoiceMessage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/file_message", wrapper.SendFileMessage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/files_upload", wrapper.UploadFile)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/files/{uid}", wrapper.DeleteFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/files/{uid}", wrapper.GetFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/whatsapp_accounts", wrapper.ListWhatsappAccounts)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/workspace", wrapper.GetWorkspace)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/workspace/quotas", wrapper.GetWorkspaceQuotas)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/quotas", wrapper.GetQuotas)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/webhooks", wrapper.ListWebhooks)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/webhooks", wrapper.CreateWebhook)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.DeleteWebhook)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.GetWebhook)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/webhooks/{webhook_id}", wrapper.UpdateWebhook)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/events", wrapper.ListEvents)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/chats/{chat_id}/labels", wrapper.ListChatLabels)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/labels", wrapper.ReplaceChatLabels)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/chats/{chat_id}/labels", wrapper.AddChatLabels)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/notes", wrapper.AddNote)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/files", wrapper.ListFiles)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/whatsapp_accounts", wrapper.ListWhatsappAccountsV2)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/workspace/teammates", wrapper.ListTeammates)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teammates", wrapper.ListTeammatesAlias)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/workspace/teammates/me", wrapper.GetMe)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/workspace/invitations", wrapper.InviteTeammate)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/workspace/invitations/{user_id}", wrapper.RevokeInvitation)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/templates", wrapper.ListTemplates)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/templates", wrapper.CreateTemplate)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/templates/{template_id}", wrapper.DeleteTemplate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/templates/{template_id}", wrapper.GetTemplate)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/templates/{template_id}", wrapper.UpdateTemplate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/templates/{template_id}/track_usage", wrapper.TrackTemplateUsage)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/templates", wrapper.ListTemplatesV2)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/templates", wrapper.TrackTemplateUsageV2)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/chats", wrapper.ListChatsV2)
 
 	return m
 }

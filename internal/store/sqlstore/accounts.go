@@ -111,6 +111,9 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
 			return err
 		}
+		if err := t.announceAccount(ctx, accountID, state, reason, at); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }
@@ -148,6 +151,9 @@ func (s *Store) RemoveAccount(ctx context.Context, workspaceID, accountID int64,
 			return err
 		}
 		if err := t.failQueued(ctx, bs, accountID, tideline.ReasonAccountRemoved, at); err != nil {
+			return err
+		}
+		if err := t.announceAccount(ctx, accountID, tideline.AccountLoggedOut, "removed from the workspace", at); err != nil {
 			return err
 		}
 		return t.bump(ctx)

@@ -33,6 +33,9 @@ func (r *reception) amend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.announceReactions(ctx, targets); err != nil {
+		return err
+	}
 	var reactions []any
 	last := make(map[reactionKey]int) // index in reactions of a key's row
 	for _, j := range r.jobs {
@@ -174,6 +177,9 @@ func (t *tx) applyAmendment(ctx context.Context, a amendment, m *target) error {
 		return err
 	}
 	m.text, m.deleted = "", a.at
+	if err := t.announceDownloads(ctx, `d.message_id = $1`, m.id); err != nil {
+		return err
+	}
 	if _, err := t.exec(ctx, `UPDATE messages SET text = '', file_id = NULL, data = '', deleted_at = $1 WHERE id = $2`,
 		a.at.UnixMilli(), m.id); err != nil {
 		return err

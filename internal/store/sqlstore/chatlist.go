@@ -27,25 +27,12 @@ func (s *Store) ChatView(ctx context.Context, workspaceID, chatID int64) (store.
 	return view, failed("chat view", err)
 }
 
-// ListChats implements store.Chats. Chats without a last message are not in the
-// index of recent ones; by name, after the others, they have one too.
+// ListChats implements store.Chats.
 func (s *Store) ListChats(ctx context.Context, workspaceID int64, f store.ChatFilter, p store.Page) ([]store.ChatView, bool, error) {
-	c := chatConditions(workspaceID, f)
-	where := c.String()
-	query := `SELECT c.id, c.last_at, c.name FROM chats c WHERE ` + where + ` AND c.last_at > 0
-		UNION ALL SELECT c.id, c.last_at, c.name FROM chats c WHERE ` + where + ` AND c.last_at = 0
-		ORDER BY 2 DESC, 3, 1 LIMIT ` + c.param(p.Limit+1) + ` OFFSET ` + c.param(p.Offset)
 	var views []store.ChatView
 	more := false
 	err := s.read(ctx, func(t *tx) error {
-		var ids []int64
-		err := t.each(ctx, query, c.args, func(r *sql.Rows) error {
-			var id, at int64
-			var name string
-			err := r.Scan(&id, &at, &name)
-			ids = append(ids, id)
-			return err
-		})
+		ids, err := t.chatPage(ctx, workspaceID, f, store.Page{Offset: p.Offset, Limit: p.Limit + 1})
 		if err != nil {
 			return err
 		}
@@ -82,74 +69,11 @@ func (t *tx) addLastMessages(ctx context.Context, chats []store.ChatView) error 
 	return nil
 }
 
-// chatConditions says what f selects.
-func chatConditions(workspaceID int64, f store.ChatFilter) *conditions {
-	c := &conditions{}
-	c.add(`c.workspace_id = ?`, workspaceID)
-	if f.Group != nil {
-		not := ""
-		if !*f.Group {
-			not = "NOT "
-		}
-		c.add(`c.jid ` + not + `LIKE '%@` + tideline.ServerGroup + `'`)
-	}
-	if f.Read != nil {
-		c.add(map[bool]string{true: `c.unread = 0`, false: `c.unread > 0`}[*f.Read])
-	}
-	if f.Closed != nil {
-		c.add(map[bool]string{true: `c.closed`, false: `NOT c.closed`}[*f.Closed])
-	}
-	if !f.CreatedAfter.IsZero() {
-		c.add(`c.created_at >= ?`, f.CreatedAfter.UnixMilli())
-	}
-	if !f.CreatedBefore.IsZero() {
-		c.add(`c.created_at <= ?`, f.CreatedBefore.UnixMilli())
-	}
-	switch {
-	case strings.HasPrefix(f.Phone, "+"):
-		c.add(`c.phone = ?`, f.Phone)
-	case f.Phone != "":
-		c.add(`c.phone LIKE ? ESCAPE '!'`, "%"+escapeLike(f.Phone)+"%")
-	}
-	addAny(c, f.Names, func(name string) string {
-		return `lower(c.name) LIKE ` + c.param("%"+escapeLike(strings.ToLower(name))+"%") + ` ESCAPE '!'`
-	})
-	addAny(c, f.ContactPhones, func(digits string) string {
-		var is string
-		if national := strings.TrimLeft(digits, "0"); national != digits {
-			is = `LIKE ` + c.param("%"+escapeLike(national)) + ` ESCAPE '!'`
-		} else {
-			is = `= ` + c.param("+"+digits)
-		}
-		return `(c.phone ` + is + ` OR c.id IN (SELECT gm.chat_id FROM group_members gm WHERE gm.workspace_id = $1 AND gm.phone ` + is + ` AND gm.phone <> ''))`
-	})
-	addAny(c, f.Accounts, func(jid tideline.JID) string {
-		return `c.account_id IN (SELECT a.id FROM accounts a WHERE a.workspace_id = $1 AND a.jid = ` + c.param(string(jid)) + `)`
-	})
-	addAny(c, f.Labels, func(label string) string {
-		return `c.id IN (SELECT cl.chat_id FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
-			WHERE l.workspace_id = $1 AND l.name = ` + c.param(label) + `)`
-	})
-	return c
-}
-
-// addAny adds the condition that one of those of the values holds; none when
-// there are no values.
-func addAny[T any](c *conditions, values []T, condition func(T) string) {
-	if len(values) == 0 {
-		return
-	}
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = condition(v)
-	}
-	c.texts = append(c.texts, "("+strings.Join(texts, " OR ")+")")
-}
-
 var (
-	selectChatViews = newMulti(`SELECT `+chatColumns+`, `+accountColumns+`, a.removed_at, lm.uid FROM (VALUES `,
+	selectChatViews = newMulti(`SELECT `+chatColumns+`, `+accountColumns+`, a.removed_at, lm.uid, rb.email, rb.display_name FROM (VALUES `,
 		`) AS v CROSS JOIN chats c JOIN accounts a ON a.id = c.account_id AND a.workspace_id = c.workspace_id
 		LEFT JOIN messages lm ON lm.id = c.last_message_id
+		LEFT JOIN members rb ON rb.id = c.responsible_id AND rb.workspace_id = c.workspace_id
 		WHERE c.id = v.column1 AND c.workspace_id = v.column2`, "BIGINT", "BIGINT")
 	selectLabelsOfChats = newMulti(`SELECT cl.chat_id, l.name FROM (VALUES `,
 		`) AS v CROSS JOIN chat_labels cl JOIN labels l ON l.id = cl.label_id
@@ -168,10 +92,13 @@ func (t *tx) chatViews(ctx context.Context, workspaceID int64, ids []int64) ([]s
 	err := t.eachAll(ctx, selectChatViews, args, func(r *sql.Rows) error {
 		var v store.ChatView
 		var removed sql.NullInt64
-		var last sql.NullString
+		var last, email, name sql.NullString
 		fields := append(chatFields(&v.Chat), accountFields(&v.Account)...)
-		if err := r.Scan(append(fields, &removed, &last)...); err != nil {
+		if err := r.Scan(append(fields, &removed, &last, &email, &name)...); err != nil {
 			return err
+		}
+		if email.Valid {
+			v.Responsible = &tideline.Member{ID: v.Chat.Responsible, WorkspaceID: workspaceID, Email: email.String, DisplayName: name.String}
 		}
 		v.AccountGone, v.LastMessageUID = removed.Valid, last.String
 		views[place[v.Chat.ID]] = v

@@ -87,6 +87,8 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		}
 		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), lid, string(in.Chat.Phone),
 			names[i].name, in.Message.At.UnixMilli())
+		a.t.emit(tideline.Event{WorkspaceID: in.WorkspaceID, Kind: tideline.ChatEvent(in.Chat.JID, true), At: in.Message.At,
+			AccountID: in.AccountID, ChatID: c.id, MemberID: in.MemberID})
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
 		return err
@@ -199,11 +201,11 @@ func numbered(name string, i int) string {
 }
 
 const chatColumns = `c.id, c.workspace_id, c.account_id, c.jid, c.lid, c.phone, c.name, c.closed, c.unread, c.created_at,
-	c.last_message_id, c.last_at, c.bar`
+	c.last_message_id, c.last_at, c.bar, c.responsible_id, c.auto_reply`
 
 func chatFields(c *tideline.Chat) []any {
 	return []any{&c.ID, &c.WorkspaceID, &c.AccountID, &c.JID, &c.LID, &c.Phone, &c.Name, &c.Closed, &c.Unread, millis{&c.CreatedAt},
-		orZero{&c.LastMessageID}, laterMillis{&c.LastMessageAt}, &c.Bar}
+		orZero{&c.LastMessageID}, laterMillis{&c.LastMessageAt}, &c.Bar, orZero{&c.Responsible}, &c.AutoReply}
 }
 
 // Chat implements store.Chats.

@@ -29,7 +29,12 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return false, err
 		}
-		if err := run(t); err != nil {
+		t.events = t.events[:0]
+		err := run(t)
+		if err == nil {
+			err = t.flush(ctx)
+		}
+		if err != nil {
 			// A full disk or an I/O error may have rolled back already, so an
 			// error of ROLLBACK means nothing.
 			_, _ = t.exec(ctx, `ROLLBACK`)
@@ -39,6 +44,7 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 			_, _ = t.exec(ctx, `ROLLBACK`)
 			return false, err
 		}
+		s.wroteEvents(t)
 		return false, nil
 	})
 	return 0
@@ -57,11 +63,17 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 	if err != nil {
 		return false, err
 	}
-	if err := run(&tx{d: s.d, q: dbtx}); err != nil {
+	t := &tx{d: s.d, q: dbtx}
+	if err = run(t); err == nil {
+		err = t.flush(ctx)
+	}
+	if err != nil {
 		_ = dbtx.Rollback() // the connection may be gone; err says why
 		return false, err
 	}
-	if err := dbtx.Commit(); err != nil {
+	err = dbtx.Commit()
+	s.wroteEvents(t) // after a lost connection too: they may be there
+	if err != nil {
 		return connectionLost(err), err
 	}
 	return false, nil
@@ -120,6 +132,7 @@ type batch struct {
 	settles  []*job
 	receipts []*job
 	receives []*job
+	outcomes []*job
 	writes   []*job
 
 	careful bool // isolate items with savepoints
@@ -138,6 +151,8 @@ func newBatch(s *Store, jobs []*job) *batch {
 			b.receipts = append(b.receipts, j)
 		case j.receive != nil:
 			b.receives = append(b.receives, j)
+		case j.outcome != nil:
+			b.outcomes = append(b.outcomes, j)
 		default:
 			b.writes = append(b.writes, j)
 		}
@@ -161,6 +176,9 @@ func (b *batch) run(ctx context.Context, t *tx) error {
 		return err
 	}
 	if err := b.set(ctx, t, b.receipts, func(jobs []*job) error { return b.s.receiveAll(ctx, t, jobs) }); err != nil {
+		return err
+	}
+	if err := b.set(ctx, t, b.outcomes, func(jobs []*job) error { return b.s.putOutcomes(ctx, t, jobs) }); err != nil {
 		return err
 	}
 	for _, j := range b.writes {
@@ -240,7 +258,7 @@ func (b *batch) committed() {
 // fail gives every job the error that storage failed with. It gives the
 // acceptances that an earlier attempt may have stored nevertheless.
 func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
-	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.writes} {
+	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.outcomes, b.writes} {
 		for _, j := range jobs {
 			j.err = err
 		}
@@ -292,5 +310,14 @@ func (s *Store) read(ctx context.Context, fn func(t *tx) error) error {
 		return err
 	}
 	defer func() { _ = dbtx.Rollback() }() // nothing was written
-	return fn(&tx{d: s.d, q: dbtx})
+	t := &tx{d: s.d, q: dbtx}
+	if s.reads != nil {
+		t.reads = func(ctx context.Context, query string) *sql.Stmt {
+			if stmt := s.reads[query]; stmt != nil {
+				return dbtx.StmtContext(ctx, stmt)
+			}
+			return nil
+		}
+	}
+	return fn(t)
 }

@@ -15,6 +15,7 @@ type job struct {
 	settle  *store.Settlement
 	receipt *store.Receipts
 	receive *store.Reception
+	outcome *store.Outcome
 	write   func(ctx context.Context, t *tx) error
 
 	ctx      context.Context // of the caller; a job whose caller left is skipped

@@ -22,9 +22,15 @@
 // # Lock order (PostgreSQL)
 //
 // Balances by workspace id, then outbox rows by message id, then messages, then
-// the config row. A balance row is also the lock of its workspace: message ids
+// webhooks, then their deliveries, then the config row, then the log of events. A balance row is also the lock of its workspace: message ids
 // are drawn while it is held, so that they grow in commit order within a
 // workspace, and removing an account waits for the acceptances before it.
+//
+// # Events
+//
+// What happens is noted with emit while a transaction runs and written at its
+// end, by one statement for the whole batch. Deliveries are made from the log
+// behind a cursor, which is moved by the transaction that stores them.
 //
 // # Early receipts
 //

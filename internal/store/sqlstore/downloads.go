@@ -50,6 +50,9 @@ func (s *Store) FinishDownload(ctx context.Context, workspaceID, messageID int64
 // PostponeDownload implements store.Downloads.
 func (s *Store) PostponeDownload(ctx context.Context, workspaceID, messageID int64, due time.Time, note string) error {
 	return s.write(ctx, "postpone download", func(ctx context.Context, t *tx) error {
+		if err := t.announceDownloads(ctx, `d.message_id = $1 AND d.workspace_id = $2`, messageID, workspaceID); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE downloads SET attempts = attempts + 1, due_at = $1, note = $2
 			WHERE message_id = $3 AND workspace_id = $4`, due.UnixMilli(), note, messageID, workspaceID)
 		return mustChange(n, err, "download")
@@ -66,6 +69,9 @@ func (s *Store) AbandonDownload(ctx context.Context, workspaceID, messageID int6
 // endDownload removes a download and notes in the message what became of its
 // attachment; "" = it is there.
 func (t *tx) endDownload(ctx context.Context, workspaceID, messageID int64, state tideline.AttachmentState) error {
+	if err := t.announceDownloads(ctx, `d.message_id = $1 AND d.workspace_id = $2`, messageID, workspaceID); err != nil {
+		return err
+	}
 	n, err := t.exec(ctx, `DELETE FROM downloads WHERE message_id = $1 AND workspace_id = $2`, messageID, workspaceID)
 	if err := mustChange(n, err, "download"); err != nil {
 		return err

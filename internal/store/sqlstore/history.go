@@ -12,7 +12,9 @@ import (
 )
 
 // ChatMessages implements store.Messages. Messages in the queue are not in the
-// index of a chat's messages, so they are found by way of the outbox.
+// index of a chat's messages, so they are found by way of the outbox. The two are
+// CROSS JOINed in that order: SQLite takes a comparison with 1, such as the first
+// account's id, for one that nearly everything fits, and would read all messages.
 func (s *Store) ChatMessages(ctx context.Context, workspaceID, chatID int64, f store.MessageFilter, p store.Page) ([]store.MessageView, bool, error) {
 	var views []store.MessageView
 	more := false
@@ -122,8 +124,8 @@ func (t *tx) chatMessageIDs(ctx context.Context, chat *tideline.Chat, f store.Me
 		order = "ASC"
 	}
 	query := `SELECT m.id, m.at AS at FROM messages m WHERE ` + c.String() + ` AND m.at IS NOT NULL` + settled + `
-		UNION ALL SELECT m.id, m.accepted_at FROM outbox o JOIN messages m ON m.id = o.message_id
-		WHERE o.account_id = ` + c.param(chat.AccountID) + ` AND ` + c.String() + queued + `
+		UNION ALL SELECT m.id, m.accepted_at FROM outbox o CROSS JOIN messages m
+		WHERE m.id = o.message_id AND o.account_id = ` + c.param(chat.AccountID) + ` AND ` + c.String() + queued + `
 		ORDER BY 2 ` + order + `, 1 ` + order + ` LIMIT ` + c.param(p.Limit) + ` OFFSET ` + c.param(p.Offset)
 	var ids []int64
 	err = t.each(ctx, query, c.args, func(r *sql.Rows) error {
@@ -219,6 +221,9 @@ func (s *Store) PutReaction(ctx context.Context, workspaceID, messageID int64, e
 			[]any{messageID, workspaceID}, &chatID, &whatsAppID)
 		if err != nil {
 			return missing(err, "message")
+		}
+		if err := t.announceOwnReaction(ctx, workspaceID, messageID, emoji, at); err != nil {
+			return err
 		}
 		return t.execAll(ctx, upsertReactions, []any{chatID, whatsAppID, "", "", "", emoji, at.UnixMilli(), workspaceID})
 	})

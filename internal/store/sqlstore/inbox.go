@@ -55,6 +55,9 @@ func (s *Store) takeIn(ctx context.Context, t *tx, jobs []*job) error {
 	if err := r.insert(ctx); err != nil {
 		return err
 	}
+	if err := r.announceMessages(ctx); err != nil {
+		return err
+	}
 	return r.amend(ctx)
 }
 
@@ -112,6 +115,9 @@ func (r *reception) findChats(ctx context.Context) (err error) {
 		}
 		r.chats[j] = c
 		j.received = store.Received{ChatID: c.id, NewChat: c.fresh, Unnamed: c.jid.IsGroup() && !c.named()}
+		if c.fresh {
+			r.announce(j, tideline.Event{Kind: tideline.ChatEvent(c.jid, j.receive.FromMe)})
+		}
 		c.fresh = false
 	}
 	return nil
@@ -174,8 +180,8 @@ var (
 	insertReceived = newInsert(`messages (id, uid, workspace_id, account_id, chat_id, whatsapp_id, from_me, text, kind,
 		sender_jid, sender_lid, sender_name, reply_to, data, origin, status, reason, credits, accepted_at, sent_at, at)`,
 		`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '`+string(tideline.OriginWhatsApp)+`', ?, '', 0, ?, ?, ?)`, "")
-	insertDownloads = newInsert(`downloads (message_id, workspace_id, account_id, name, mime_type, size, ref, attempts, due_at, note)`,
-		`(?, ?, ?, ?, ?, ?, ?, 0, ?, '')`, "")
+	insertDownloads = newInsert(`downloads (message_id, workspace_id, account_id, name, mime_type, size, ref, attempts, due_at, note, announce)`,
+		`(?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)`, "")
 )
 
 // insert stores the new messages with their chats' last messages and counts.
@@ -225,7 +231,7 @@ func (r *reception) insert(ctx context.Context) error {
 		if m.Media != nil {
 			data = withData(data, tideline.DataAttachment, string(tideline.AttachmentPending))
 			downloads = append(downloads, id, in.WorkspaceID, in.AccountID, m.Media.Name, m.Media.MIMEType, m.Media.Size,
-				m.Media.Ref, in.ReceivedAt.UnixMilli())
+				m.Media.Ref, in.ReceivedAt.UnixMilli(), announced(in))
 		}
 		text, err := encodeData(data)
 		if err != nil {
@@ -272,9 +278,10 @@ func sentOnPhone(in *store.Reception, early *earlyReceipt) []tideline.StatusChan
 }
 
 // count changes the chats' counts of unread messages, in the order of their ids.
+// A closed chat in which a contact writes is open again.
 func (r *reception) count(ctx context.Context) error {
 	for _, id := range sortedKeys(r.unread) {
-		query := `UPDATE chats SET unread = unread + $1 WHERE id = $2`
+		query := `UPDATE chats SET unread = unread + $1, closed = FALSE WHERE id = $2`
 		if r.unread[id].reset {
 			query = `UPDATE chats SET unread = $1 WHERE id = $2`
 		}
@@ -324,8 +331,8 @@ var (
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
 		AND m.from_me AND m.sent_at IS NOT NULL`, "BIGINT", "TEXT")
 	selectSending = newMulti(`SELECT o.account_id, m.whatsapp_id, m.id, m.uid FROM (VALUES `,
-		`) AS v CROSS JOIN outbox o JOIN messages m ON m.id = o.message_id
-		WHERE o.account_id = v.column1 AND m.whatsapp_id = v.column2`, "BIGINT", "TEXT")
+		`) AS v CROSS JOIN outbox o CROSS JOIN messages m
+		WHERE o.account_id = v.column1 AND m.id = o.message_id AND m.whatsapp_id = v.column2`, "BIGINT", "TEXT")
 )
 
 // findTargets finds received and sent messages. Of two with one id in a chat,

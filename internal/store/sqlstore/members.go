@@ -8,10 +8,12 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-const memberColumns = `mb.id, mb.workspace_id, mb.email, mb.display_name, mb.role, mb.created_at, mb.removed_at`
+const memberColumns = `mb.id, mb.workspace_id, mb.email, mb.display_name, mb.role, mb.team_id, mb.invited_at, mb.joined_at,
+	mb.created_at, mb.removed_at`
 
 func memberFields(m *tideline.Member) []any {
-	return []any{&m.ID, &m.WorkspaceID, &m.Email, &m.DisplayName, &m.Role, millis{&m.CreatedAt}, millis{&m.RemovedAt}}
+	return []any{&m.ID, &m.WorkspaceID, &m.Email, &m.DisplayName, &m.Role, orZero{&m.TeamID}, millis{&m.InvitedAt}, millis{&m.JoinedAt},
+		millis{&m.CreatedAt}, millis{&m.RemovedAt}}
 }
 
 // AddMember implements store.Members.
@@ -34,9 +36,10 @@ func (t *tx) addMember(ctx context.Context, m tideline.Member) (tideline.Member,
 		return tideline.Member{}, missing(err, "workspace")
 	}
 	m.CreatedAt, m.RemovedAt = m.CreatedAt.UTC().Truncate(time.Millisecond), time.Time{}
-	err = t.one(ctx, `INSERT INTO members (workspace_id, email, display_name, role, created_at)
-		VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-		[]any{m.WorkspaceID, m.Email, m.DisplayName, string(m.Role), m.CreatedAt.UnixMilli()}, &m.ID)
+	err = t.one(ctx, `INSERT INTO members (workspace_id, email, display_name, role, team_id, invited_at, joined_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+		[]any{m.WorkspaceID, m.Email, m.DisplayName, string(m.Role), orNull(m.TeamID), toMillis(m.InvitedAt), toMillis(m.JoinedAt),
+			m.CreatedAt.UnixMilli()}, &m.ID)
 	if isUnique(err) {
 		return tideline.Member{}, tideline.Errorf(tideline.CodeConflict,
 			"the workspace has a member with this e-mail address, or an owner, already")
@@ -80,6 +83,13 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, memberID int64, a
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
+		if err := t.unassignAll(ctx, workspaceID, memberID); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `UPDATE files SET uploaded_by = $1 WHERE workspace_id = $2 AND member_id = $3`,
+			tideline.RemovedUploader, workspaceID, memberID); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }
@@ -91,7 +101,7 @@ func tokenFields(k *tideline.Token) []any {
 }
 
 // CreateToken implements store.Tokens: not_found when the workspace has no such
-// present member.
+// present member. An invited member who gets a token has joined.
 func (s *Store) CreateToken(ctx context.Context, k tideline.Token, hash [32]byte) (tideline.Token, error) {
 	k.CreatedAt = k.CreatedAt.UTC().Truncate(time.Millisecond)
 	if !k.ExpiresAt.IsZero() {
@@ -108,6 +118,10 @@ func (s *Store) CreateToken(ctx context.Context, k tideline.Token, hash [32]byte
 		}
 		if err != nil {
 			return missing(err, "member")
+		}
+		if _, err := t.exec(ctx, `UPDATE members SET joined_at = $1 WHERE id = $2 AND workspace_id = $3
+			AND invited_at IS NOT NULL AND joined_at IS NULL`, k.CreatedAt.UnixMilli(), k.MemberID, k.WorkspaceID); err != nil {
+			return err
 		}
 		return t.bump(ctx)
 	})

@@ -159,8 +159,8 @@ func (t *tx) failQueued(ctx context.Context, bs *balances, accountID int64, reas
 	var queued []queuedMessage
 	var keys []any
 	err := t.each(ctx, `SELECT `+queuedColumns+`
-		FROM outbox o JOIN messages m ON m.id = o.message_id
-		WHERE o.account_id = $1 ORDER BY o.message_id`+t.forUpdate("o"), []any{accountID}, func(r *sql.Rows) error {
+		FROM outbox o CROSS JOIN messages m
+		WHERE o.account_id = $1 AND m.id = o.message_id ORDER BY o.message_id`+t.forUpdate("o"), []any{accountID}, func(r *sql.Rows) error {
 		var q queuedMessage
 		err := r.Scan(q.fields()...)
 		queued = append(queued, q)

@@ -162,7 +162,7 @@ func (r *reception) again(ctx context.Context, j *job) error {
 	}
 	j.received.Duplicate = false
 	r.step(j)
-	return nil
+	return r.announceAfterAll(ctx, j)
 }
 
 // before are the statuses from which a message of the account may move forward.

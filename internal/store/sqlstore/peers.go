@@ -148,7 +148,8 @@ func (x *peerIndex) chatOf(ctx context.Context, j *job) (*knownChat, error) {
 			return nil, err
 		}
 	}
-	if c.follows(peer.Name) {
+	// What a history calls somebody may be long out of date.
+	if c.follows(peer.Name) && !(in.History && c.named()) {
 		return c, x.rename(ctx, c, peer.Name, peer.Name)
 	}
 	return c, nil
@@ -263,6 +264,11 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	const twin = ` FROM messages d WHERE d.account_id = messages.account_id AND d.chat_id = $2
 		AND d.whatsapp_id = messages.whatsapp_id AND NOT d.from_me AND `
 	const kept = ` WHERE chat_id = $1 AND at IS NOT NULL AND NOT from_me AND deleted_at IS NULL AND EXISTS (SELECT 1` + twin
+	// What is not fetched any more because its message was deleted.
+	if err := t.announceDownloads(ctx, `m.chat_id = $1 AND EXISTS (SELECT 1 FROM messages o WHERE o.account_id = m.account_id
+		AND o.chat_id = $2 AND o.whatsapp_id = m.whatsapp_id AND NOT o.from_me AND o.deleted_at IS NOT NULL)`, to.id, from.id); err != nil {
+		return err
+	}
 	for _, query := range []string{
 		// What came to both chats stays once, as it was last changed in either.
 		`UPDATE messages SET (text, edited_at) = (SELECT d.text, d.edited_at` + twin + `d.edited_at IS NOT NULL)` + kept +
@@ -288,6 +294,8 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 		`UPDATE chats SET
 			unread = unread + (SELECT f.unread FROM chats f WHERE f.id = $2),
 			closed = closed AND (SELECT f.closed FROM chats f WHERE f.id = $2),
+			responsible_id = coalesce(responsible_id, (SELECT f.responsible_id FROM chats f WHERE f.id = $2)),
+			auto_reply = auto_reply OR (SELECT f.auto_reply FROM chats f WHERE f.id = $2),
 			created_at = CASE WHEN created_at < (SELECT f.created_at FROM chats f WHERE f.id = $2) THEN created_at
 				ELSE (SELECT f.created_at FROM chats f WHERE f.id = $2) END
 			WHERE id = $1`,
@@ -362,7 +370,7 @@ func (t *tx) saveLatest(ctx context.Context, latest latestMessages) error {
 func (t *tx) findLatest(ctx context.Context, chatID int64) error {
 	var m latestMessage
 	err := t.one(ctx, `SELECT m.id, m.at FROM messages m WHERE m.chat_id = $1 AND m.at IS NOT NULL
-		ORDER BY m.at DESC, m.id DESC LIMIT 1`, []any{chatID}, &m.id, &m.at)
+		AND m.kind <> '`+string(tideline.KindNote)+`' ORDER BY m.at DESC, m.id DESC LIMIT 1`, []any{chatID}, &m.id, &m.at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

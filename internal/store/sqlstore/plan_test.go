@@ -21,8 +21,10 @@ func TestBatchesNeverScanATable(t *testing.T) {
 		"queued": selectQueued, "charges": selectCharges, "sent": selectSent, "early": selectEarly,
 		"update settled": updateSettled, "update status": updateStatus,
 		"delete queued": deleteQueued, "delete early": deleteEarly,
+		"chat views": selectChatViews, "labels of chats": selectLabelsOfChats, "message views": selectMessageViews,
+		"reactions": selectReactions,
 	} {
-		for _, log := range []int{0, 3, 8} {
+		for log := range m.texts[dialectSQLite] {
 			args := make([]any, m.cols<<log)
 			for i := range args {
 				args[i] = 1

@@ -210,12 +210,16 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 		if last.Status == tideline.StatusFailed {
 			refunds = append(refunds, e)
 		}
+		event := tideline.Event{WorkspaceID: e.m.workspaceID, Kind: tideline.EventMessageFailed, At: e.at,
+			AccountID: e.m.accountID, ChatID: e.m.chatID, MessageID: e.m.id}
 		var sentAt any
 		at := e.m.acceptedAt
 		if changes[0].Status == tideline.StatusSent {
+			event.Kind, event.At = tideline.EventMessageSent, changes[0].At
 			at = changes[0].At.UnixMilli()
 			sentAt = at
 		}
+		t.emit(event)
 		settled = append(settled, e.m.id, string(last.Status), string(last.Reason), sentAt, at)
 		latest.note(e.m.chatID, e.m.id, at)
 	}

@@ -41,6 +41,7 @@ type Store struct {
 	writerPool *sql.DB
 	writer     *sql.Conn
 	prepared   map[string]*sql.Stmt
+	reads      map[string]*sql.Stmt // of the readers, see prepareReads
 
 	accepts []*committer // by workspace
 	settles []*committer // by account; on SQLite the same one as accepts
@@ -49,6 +50,8 @@ type Store struct {
 	accounts   accountCache
 	stats      counters
 	onAccepted func([]store.Queued)
+	onEvents   func()
+	settled    atomic.Int64 // PostgreSQL: see settledEvents
 }
 
 var _ store.Store = (*Store)(nil)
@@ -94,6 +97,9 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 	if s.pool, err = openSQLite(o.Database, true, o.Conns); err != nil {
 		return errors.Join(err, s.writer.Close(), s.writerPool.Close())
 	}
+	if err := s.prepareReads(ctx); err != nil {
+		return errors.Join(err, s.pool.Close(), s.writer.Close(), s.writerPool.Close())
+	}
 	s.prepared = make(map[string]*sql.Stmt)
 	all := []*committer{startCommitter(o.MaxBatch, s.commitSQLite)}
 	s.accepts, s.settles = all, all
@@ -128,8 +134,10 @@ func (s *Store) Close() error {
 		c.stop()
 	}
 	var errs []error
-	for _, stmt := range s.prepared {
-		errs = append(errs, stmt.Close())
+	for _, kept := range []map[string]*sql.Stmt{s.prepared, s.reads} {
+		for _, stmt := range kept {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())

@@ -26,6 +26,10 @@ type tx struct {
 	// prepared keeps statements for as long as their connection; nil where the
 	// driver does that by itself (pgx) or the connection changes (readers).
 	prepared map[string]*sql.Stmt
+	// reads gives the form of a query that the readers keep prepared, or nil. The
+	// function is nil where there is none.
+	reads  func(ctx context.Context, query string) *sql.Stmt
+	events []tideline.Event // noted by emit, written by flush
 }
 
 // exec runs a statement and gives the number of rows it changed.
@@ -88,6 +92,9 @@ func (t *tx) one(ctx context.Context, query string, args []any, dest ...any) err
 
 // statement gives the prepared form of query, or nil when this tx keeps none.
 func (t *tx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if t.reads != nil {
+		return t.reads(ctx, query), nil
+	}
 	if t.prepared == nil {
 		return nil, nil
 	}
@@ -145,8 +152,10 @@ func (t *tx) savepoint(ctx context.Context, fn func() error) error {
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
 		return err
 	}
+	noted := len(t.events)
 	err := fn()
 	if err != nil {
+		t.events = t.events[:noted]
 		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
 			return errors.Join(err, undo)
 		}

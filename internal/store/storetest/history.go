@@ -92,6 +92,26 @@ var historyTests = map[string]func(*testing.T, *world){
 		same(t, "live message", w.byID("L1").Data, map[string]string(nil))
 	},
 
+	"AHistoryIsNoNews": func(t *testing.T, w *world) {
+		w.causes("a history", func() {
+			w.remember(3, w.reception("A1", at(w.now.Add(-time.Hour))), w.reception("A1", react("👍", w.now.Add(-time.Minute))),
+				w.reception("A2", at(w.now.Add(-time.Hour)), withMedia), w.reception("A3", at(w.now.Add(-time.Hour)), ownPhone, status(tideline.StatusRead)))
+			due, err := w.store.DueDownloads(w.ctx(), w.now.Add(time.Hour), 10)
+			w.must(err)
+			same(t, "downloads", len(due), 1)
+			w.must(w.store.AbandonDownload(w.ctx(), w.ws.ID, due[0].MessageID, tideline.AttachmentGone))
+		})
+		w.causes("a message of it that also comes live", func() { w.receiveMessage("A1") }, tideline.EventMessageReceived)
+		w.causes("one that was tried to be fetched", func() { w.receiveMessage("A2", withMedia) }, tideline.EventMessageReceived)
+		w.causes("each once", func() { w.receiveMessage("A1"); w.receiveMessage("A2", withMedia); w.remember(0, w.reception("A1")) })
+		w.remember(3, w.reception("A4", at(w.now.Add(-time.Hour)), withMedia))
+		w.causes("one that is yet to be fetched", func() { w.receiveMessage("A4", withMedia) })
+		due, err := w.store.DueDownloads(w.ctx(), w.now.Add(time.Hour), 10)
+		w.must(err)
+		w.causes("when it is", func() { w.must(w.store.AbandonDownload(w.ctx(), w.ws.ID, due[0].MessageID, tideline.AttachmentGone)) },
+			tideline.EventMessageReceived)
+	},
+
 	"AHistoryThatComesAgainDoublesNothing": func(t *testing.T, w *world) {
 		in, out := w.accept(to("+14840000100", ""))
 		w.settle(out.MessageID, tideline.StatusSent, func(s *store.Settlement) { s.At = w.now })
@@ -179,7 +199,7 @@ var historyTests = map[string]func(*testing.T, *world){
 		w.audit()
 	},
 
-	"AGroupOfAHistoryWithoutNameIsReported": func(t *testing.T, w *world) {
+	"AGroupOfAHistoryMayHaveNoName": func(t *testing.T, w *world) {
 		unnamed := func(r *store.Reception) { r.Chat.Name = "" }
 		got := w.remember(0, w.reception("G1", inGroup(byBoth), unnamed), w.reception("G2", inGroup(byLID), unnamed))
 		same(t, "outcome", got, store.HistoryReceived{Messages: 2, NewChats: 1})

@@ -88,6 +88,76 @@ var inboxListTests = map[string]func(*testing.T, *world){
 		}
 	},
 
+	"CaseDoesNotMatterInAnyAlphabet": func(t *testing.T, w *world) {
+		all := []string{"Étienne Ştefan", "ärzte [50% off?*]", "ΣΟΦΊΑ", "Kasse"}
+		for i, name := range all {
+			w.receiveMessage(name, from(contact(101+i, name)), at(w.now.Add(time.Duration(-i)*time.Minute)))
+		}
+		for part, want := range map[string][]string{
+			"étienne": all[:1], "ÉTIENNE ş": all[:1], "ŞTEFAN": all[:1],
+			"ÄRZ": all[1:2], "Ärzte [50% OFF?*]": all[1:2], "[50%": all[1:2], "ä_zte": nil, "ä*e": nil, "är.te": nil,
+			"σοφία": all[2:3], "Σοφία": all[2:3],
+			"KASSE": all[3:], "ss": all[3:], "ß": nil, "kasse ": nil,
+			"e": {all[0], all[1], all[3]},
+		} {
+			got, _ := w.names(store.ChatFilter{Names: []string{part}}, store.Page{Limit: 10})
+			same(t, "chats with "+part, got, want)
+			_, err := w.store.CreateFile(w.ctx(), tideline.File{UID: uuid.Must(uuid.NewV7()).String(), WorkspaceID: w.ws.ID, MemberID: w.owner.ID,
+				Name: "ein " + part + ".pdf", Blob: part, UploadedAt: w.now})
+			w.must(err)
+		}
+		files, err := w.store.ListFiles(w.ctx(), w.ws.ID, "ÉTIENNE")
+		w.must(err)
+		same(t, "files", len(files), 2)
+		chat := w.receiveMessage("A1").ChatID
+		ozge := w.member("Özge@example.com", tideline.RoleAgent)
+		w.update(chat, func(u *store.ChatUpdate) { u.Responsible = &ozge.ID })
+		got, _ := w.names(store.ChatFilter{Responsible: []string{"özGE@example.com"}}, store.Page{Limit: 10})
+		same(t, "by responsible", len(got), 1)
+		got, _ = w.names(store.ChatFilter{Responsible: []string{"nobody@example.com"}}, store.Page{Limit: 10})
+		same(t, "by somebody unknown", len(got), 0)
+	},
+
+	"FewAndManyAreListedAlike": func(t *testing.T, w *world) {
+		// Filters that select few chats are answered in another way than those that
+		// select many; both must give the same order and the same pages.
+		second := w.account(w.ws, "+14840000002")
+		ben := w.member("ben@example.com", tideline.RoleAgent)
+		for i := range 6 {
+			got := w.receiveMessage(fmt.Sprint(i), from(contact(101+i, fmt.Sprint("chat ", i))), at(w.now.Add(time.Duration(i%3)*time.Minute)),
+				func(r *store.Reception) {
+					if i == 5 {
+						r.AccountID = second.ID
+					}
+				})
+			_, err := w.store.PutLabels(w.ctx(), w.ws.ID, got.ChatID, []string{"all", fmt.Sprint("odd ", i%2 == 1)}, false)
+			w.must(err)
+			w.update(got.ChatID, func(u *store.ChatUpdate) { u.Responsible, u.Closed = &ben.ID, new(i == 1) })
+		}
+		order := []string{"chat 2", "chat 5", "chat 1", "chat 4", "chat 0", "chat 3"}
+		for name, f := range map[string]store.ChatFilter{
+			"label": {Labels: []string{"all", "odd true"}}, "responsible": {Responsible: []string{"ben@example.com"}},
+			"label and responsible": {Labels: []string{"all"}, Responsible: []string{"BEN@example.com"}},
+			"names":                 {Names: []string{"chat"}}, "numbers": {ContactPhones: []string{"14840000101", "14840000102", "14840000103",
+				"14840000104", "14840000105", "14840000106"}},
+		} {
+			for i := range order {
+				got, more := w.names(f, store.Page{Offset: i, Limit: 1})
+				same(t, name, got, order[i:i+1])
+				same(t, name+", more", more, i < len(order)-1)
+			}
+		}
+		got, _ := w.names(store.ChatFilter{Labels: []string{"odd true"}, Responsible: []string{"ben@example.com"}, Closed: new(false),
+			Accounts: []tideline.JID{w.acc.JID, "1@s.whatsapp.net"}}, store.Page{Limit: 9})
+		same(t, "of all kinds", got, []string{"chat 3"})
+		got, _ = w.names(store.ChatFilter{Accounts: []tideline.JID{"1@s.whatsapp.net"}, Labels: []string{"all"}}, store.Page{Limit: 9})
+		same(t, "of an unknown account", len(got), 0)
+		other, _ := w.workspace("other", 10)
+		views, _, err := w.store.ListChats(w.ctx(), other.ID, store.ChatFilter{ContactPhones: []string{"14840000101"}}, store.Page{Limit: 9})
+		w.must(err)
+		same(t, "of another workspace", len(views), 0)
+	},
+
 	"MessagesByTimeInBothDirections": func(t *testing.T, w *world) {
 		var uids []string
 		var chat int64

@@ -33,6 +33,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"InboxLists":  inboxListTests,
 		"Profiles":    profileTests,
 		"History":     historyTests,
+		"Team":        teamTests,
+		"Templates":   textTemplateTests,
 		"Outbox":      outboxTests,
 		"Ledger":      ledgerTests,
 		"Directory":   directoryTests,
@@ -44,6 +46,9 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Concurrency": concurrencyTests,
 		"Durability":  durabilityTests,
 		"Walls":       wallTests,
+		"Events":      eventTests,
+		"Webhooks":    webhookTests,
+		"Deliveries":  deliveryTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -71,6 +76,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("NameModel", func(t *testing.T) {
 		t.Parallel()
 		testNameModel(t, create)
+	})
+	t.Run("FanOutModel", func(t *testing.T) {
+		t.Parallel()
+		testFanOutModel(t, create)
 	})
 }
 

@@ -1,0 +1,199 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// UpdateChat implements store.ChatWork.
+func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u store.ChatUpdate) error {
+	return s.write(ctx, "update chat", func(ctx context.Context, t *tx) error {
+		if u.Name != nil {
+			// Names are given under the lock of the balance, see findChats.
+			if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
+				return err
+			}
+		}
+		c, err := t.chat(ctx, workspaceID, chatID)
+		if err != nil {
+			return err
+		}
+		if u.Name != nil {
+			if err := t.chooseName(ctx, &c, *u.Name); err != nil {
+				return err
+			}
+		}
+		if u.Responsible != nil && *u.Responsible != c.Responsible {
+			if err := t.assign(ctx, &c, *u.Responsible); err != nil {
+				return err
+			}
+		}
+		if u.Read != nil {
+			unread := `CASE WHEN unread = 0 THEN 1 ELSE unread END`
+			if *u.Read {
+				unread = `0`
+			}
+			if _, err := t.exec(ctx, `UPDATE chats SET unread = `+unread+` WHERE id = $1 AND workspace_id = $2`, c.ID, workspaceID); err != nil {
+				return err
+			}
+		}
+		for _, flag := range []struct {
+			column string
+			value  *bool
+		}{{"closed", u.Closed}, {"auto_reply", u.AutoReply}} {
+			if flag.value == nil {
+				continue
+			}
+			if _, err := t.exec(ctx, `UPDATE chats SET `+flag.column+` = $1 WHERE id = $2 AND workspace_id = $3`,
+				*flag.value, c.ID, workspaceID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// chooseName gives a chat the name that a person wants; it must be free.
+func (t *tx) chooseName(ctx context.Context, c *tideline.Chat, name string) error {
+	var other int64
+	err := t.one(ctx, `SELECT id FROM chats WHERE workspace_id = $1 AND name = $2 AND id <> $3`, []any{c.WorkspaceID, name, c.ID}, &other)
+	if err == nil {
+		return tideline.Errorf(tideline.CodeConflict, "another chat of the workspace has this name")
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	// Also when it is WhatsApp's: from now on it is chosen.
+	_, err = t.exec(ctx, `UPDATE chats SET name = $1, auto_name = '' WHERE id = $2 AND workspace_id = $3`, name, c.ID, c.WorkspaceID)
+	return err
+}
+
+// assign makes a present member responsible for a chat, or nobody with 0.
+func (t *tx) assign(ctx context.Context, c *tideline.Chat, memberID int64) error {
+	if memberID != 0 {
+		var found int64
+		err := t.one(ctx, `SELECT id FROM members WHERE workspace_id = $1 AND id = $2 AND removed_at IS NULL`,
+			[]any{c.WorkspaceID, memberID}, &found)
+		if err != nil {
+			return missing(err, "member")
+		}
+	}
+	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = $1 WHERE id = $2 AND workspace_id = $3`,
+		orNull(memberID), c.ID, c.WorkspaceID)
+	return err
+}
+
+// unassignAll takes a member's chats from them.
+func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64) error {
+	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = NULL WHERE workspace_id = $1 AND responsible_id = $2`, workspaceID, memberID)
+	return err
+}
+
+// PutLabels implements store.ChatWork. Labels are made under the lock of the
+// balance, as by acceptances, so that nobody makes the same one.
+func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels []string, replace bool) ([]string, error) {
+	var names []string
+	err := s.write(ctx, "put labels", func(ctx context.Context, t *tx) error {
+		if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
+			return err
+		}
+		c, err := t.chat(ctx, workspaceID, chatID)
+		if err != nil {
+			return err
+		}
+		ids, err := t.labelIDs(ctx, workspaceID, labels)
+		if err != nil {
+			return err
+		}
+		if replace {
+			if _, err := t.exec(ctx, `DELETE FROM chat_labels WHERE chat_id = $1`, c.ID); err != nil {
+				return err
+			}
+		}
+		args := make([]any, 0, 2*len(ids))
+		for _, id := range ids {
+			args = append(args, c.ID, id)
+		}
+		if err := t.execAll(ctx, insertChatLabels, args); err != nil {
+			return err
+		}
+		names, err = t.chatLabels(ctx, workspaceID, c.ID)
+		return err
+	})
+	return names, err
+}
+
+// labelIDs gives the ids of labels, of which it makes those that are missing.
+func (t *tx) labelIDs(ctx context.Context, workspaceID int64, names []string) ([]int64, error) {
+	ids := make(map[label]int64, len(names))
+	var wanted []any
+	for _, name := range names {
+		if l := (label{workspaceID, name}); ids[l] == 0 && !slices.Contains(wanted, any(name)) {
+			wanted = append(wanted, workspaceID, name)
+		}
+	}
+	err := t.eachAll(ctx, selectLabels, wanted, func(r *sql.Rows) error {
+		var l label
+		var id int64
+		err := r.Scan(&id, &l.workspaceID, &l.name)
+		ids[l] = id
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := t.makeLabels(ctx, wanted, ids); err != nil {
+		return nil, err
+	}
+	list := make([]int64, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, id)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// chatLabels gives the names of a chat's labels in alphabetical order.
+func (t *tx) chatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error) {
+	var names []string
+	err := t.each(ctx, `SELECT l.name FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
+		WHERE cl.chat_id = $1 AND l.workspace_id = $2`, []any{chatID, workspaceID}, func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		names = append(names, name)
+		return err
+	})
+	slices.Sort(names) // the databases collate differently
+	return names, err
+}
+
+// AddNote implements store.ChatWork. A note has no WhatsApp id and was never
+// sent, so nothing that comes from WhatsApp can refer to it.
+func (s *Store) AddNote(ctx context.Context, n store.Note) error {
+	return s.write(ctx, "add note", func(ctx context.Context, t *tx) error {
+		c, err := t.chat(ctx, n.WorkspaceID, n.ChatID)
+		if err != nil {
+			return err
+		}
+		private := "false"
+		if n.Private {
+			private = "true"
+		}
+		data, err := encodeData(map[string]string{tideline.DataPrivate: private})
+		if err != nil {
+			return err
+		}
+		at := n.At.UnixMilli()
+		_, err = t.exec(ctx, `INSERT INTO messages (uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me, text, kind,
+			data, origin, status, reason, credits, accepted_at, at)
+			VALUES ($1, $2, $3, $4, $5, '', TRUE, $6, $7, $8, $9, $10, '', 0, $11, $11)`,
+			n.UID, n.WorkspaceID, c.AccountID, c.ID, orNull(n.MemberID), n.Text, string(tideline.KindNote), data,
+			string(tideline.OriginPublicAPI), string(tideline.StatusSent), at)
+		return err
+	})
+}

@@ -1,0 +1,47 @@
+// Package team is what members do besides sending: they change chats, label
+// them, write notes in them, invite each other, and keep texts that they use
+// again and again. It knows what each role may do.
+//
+// Rules that hold here, whoever calls:
+//
+//   - A collaborator reads everything and writes notes; every other role may
+//     change chats and make text templates.
+//   - Owner and admins invite anybody, a team supervisor whoever is below; nobody
+//     becomes owner by an invitation.
+//   - A text template is seen and changed as its visibility and team say.
+//   - What a member may not see is not found; what they may see but not do is
+//     permission_denied.
+package team
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// Storage is what this room needs of store.Store.
+type Storage interface {
+	store.ChatWork
+	store.Teams
+	store.TextTemplates
+	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
+	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
+	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)
+	ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error)
+}
+
+// Service does what members ask for. It is safe for concurrent use.
+type Service struct {
+	store Storage
+	now   func() time.Time
+}
+
+// New makes a Service; now nil = time.Now.
+func New(s Storage, now func() time.Time) *Service {
+	if now == nil {
+		now = time.Now
+	}
+	return &Service{store: s, now: now}
+}

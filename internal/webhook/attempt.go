@@ -1,0 +1,295 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
+
+// tried is how an attempt went.
+type tried struct {
+	store.Attempt
+	retryAfter time.Duration // what a 429 or 503 asked for; 0 = nothing
+}
+
+func (t *tried) ok() bool { return t.StatusCode/100 == 2 && t.Error == "" }
+
+// fly starts the attempt of a line's first delivery. extra says that it took one
+// of the slots. e.mu must be held.
+func (e *endpoint) fly(ctx context.Context, l *line, extra bool) {
+	it := l.items[0]
+	l.busy = true
+	e.flying++
+	hook := e.hook // as it is now
+	e.d.attempts.Go(func() {
+		got := e.d.post(e.d.attemptCx, &hook, &it.Delivery) //nolint:contextcheck // an attempt outlives the loop, see Config.Drain
+		if extra {
+			<-e.d.slots
+		}
+		if e.d.attemptCx.Err() != nil && !got.ok() {
+			return // cut off because the server stops: the receiver is not to blame
+		}
+		out := e.judge(ctx, l, it, &got)
+		e.settle(ctx, l, it, out)
+	})
+}
+
+// judge decides what follows from an attempt, for the delivery and for the
+// endpoint.
+func (e *endpoint) judge(ctx context.Context, l *line, it *item, got *tried) store.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := got.At.Add(got.Duration)
+	e.flying--
+	e.ending++
+	it.Attempts++
+	last := it.tried
+	it.tried = now
+	out := store.Outcome{
+		WorkspaceID: e.hook.WorkspaceID, WebhookID: e.id, DeliveryID: it.ID, Attempt: &got.Attempt, At: now,
+	}
+	if got.ok() {
+		out.State = tideline.DeliveryDelivered
+		if e.health.circuit.Failures > 0 {
+			out.Circuit = &tideline.Circuit{}
+		}
+		if e.health.succeeded(now, got.Duration, e.d.cfg.PerEndpoint) {
+			e.d.deps.Log.InfoContext(ctx, "endpoint works again", "webhook", e.id)
+			e.release(now)
+		}
+		e.leave(l)
+		e.d.deps.Observer.Delivered(now.Sub(it.EventAt), got.Duration)
+		return out
+	}
+	if !last.IsZero() && !e.health.success.Before(last) {
+		it.blame++
+	}
+	it.Note = got.Error
+	out.Note = got.Error
+	out.Failed = it.Attempts == tideline.QuickAttempts
+	wasOpen := e.health.circuit.Open()
+	if !l.aside || wasOpen { // while the endpoint works, what was set aside proves nothing about it
+		e.health.failed(now, it.ChatID, got.retryAfter, e.d.deps.Random)
+	}
+	circuit := e.health.circuit
+	out.Circuit = &circuit
+	if circuit.Open() && !wasOpen {
+		e.d.deps.Log.WarnContext(ctx, "endpoint is down; its deliveries are held", "webhook", e.id, "failures", circuit.Failures)
+	}
+	next, more := tideline.NextAttempt(it.MadeAt, now, it.Attempts, got.retryAfter, e.d.deps.Random)
+	out.State, out.DueAt = it.State, next
+	switch {
+	case !more:
+		out.State, out.Note = tideline.DeliveryDead, "given up: "+got.Error
+	case got.StatusCode == http.StatusGone:
+		out.Disable = "the receiver answered 410 Gone"
+	case it.Attempts >= tideline.QuickAttempts && e.toBlame(it, got, now):
+		out.State = tideline.DeliveryAside
+	}
+	if out.State != tideline.DeliveryWaiting || l.aside {
+		e.leave(l)
+	}
+	it.DueAt = out.DueAt
+	e.d.deps.Observer.Failed(out.State, got.Duration)
+	return out
+}
+
+// toBlame reports whether a delivery that failed is itself to blame: its endpoint
+// took others between its attempts, or said that it is this one that it doesn't
+// want, or has answered for long and never taken it.
+func (e *endpoint) toBlame(it *item, got *tried, now time.Time) bool {
+	return it.blame >= tideline.QuickAttempts-1 || refusesContent(got.StatusCode) ||
+		answers(got.StatusCode) && now.Sub(it.MadeAt) >= doubt
+}
+
+// leave takes the first delivery out of its line, so that the next one may go.
+// e.mu must be held.
+func (e *endpoint) leave(l *line) {
+	l.busy = false
+	l.items = l.items[1:]
+	if len(l.items) == 0 {
+		at := slices.Index(e.lines, l)
+		last := len(e.lines) - 1
+		e.lines[at] = e.lines[last]
+		e.lines[last] = nil
+		e.lines = e.lines[:last]
+	}
+}
+
+// release lets go what was held while the endpoint was down. e.mu must be held.
+func (e *endpoint) release(now time.Time) {
+	for _, l := range e.lines {
+		if !l.aside {
+			l.items[0].DueAt = now
+		}
+	}
+	e.unread = true
+}
+
+// expire gives up what is over while the endpoint is down, without asking it
+// once more for each. e.mu must be held.
+func (e *endpoint) expire(ctx context.Context, now time.Time) {
+	if !e.health.circuit.Open() {
+		return
+	}
+	for _, l := range slices.Clone(e.lines) {
+		it := l.items[0]
+		if l.busy || now.Before(it.MadeAt.Add(tideline.DeliveryWindow)) {
+			continue
+		}
+		e.leave(l)
+		e.ending++
+		out := store.Outcome{
+			WorkspaceID: e.hook.WorkspaceID, WebhookID: e.id, DeliveryID: it.ID, At: now,
+			State: tideline.DeliveryDead, Note: "given up: the receiver was down all the time",
+		}
+		e.d.attempts.Go(func() { e.settle(ctx, l, it, out) })
+	}
+}
+
+// settle stores an outcome, however long storage is away: forgetting one would
+// post the delivery again although it arrived.
+func (e *endpoint) settle(ctx context.Context, l *line, it *item, out store.Outcome) {
+	signal(e.news) // the next one of the line may go
+	for {
+		err := e.d.deps.Store.PutOutcome(e.d.attemptCx, out)           //nolint:contextcheck // so does its outcome
+		if err == nil || tideline.IsCode(err, tideline.CodeNotFound) { // pruned meanwhile
+			break
+		}
+		if e.d.attemptCx.Err() != nil {
+			return
+		}
+		e.d.deps.Log.WarnContext(ctx, "store how a delivery ended; trying again soon", "webhook", e.id, "err", err)
+		select {
+		case <-time.After(storeRetry):
+		case <-e.d.attemptCx.Done():
+			return
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ending--
+	e.reread = e.reread || out.Disable != ""
+	if out.State == tideline.DeliveryWaiting && !l.aside {
+		l.busy = false // it stays the first of its line
+	} else {
+		e.stored = append(e.stored, it.ID)
+		if out.State == tideline.DeliveryAside {
+			e.lookAside(out.DueAt)
+		}
+	}
+	signal(e.news)
+}
+
+// post makes one request.
+func (d *Dispatcher) post(ctx context.Context, hook *tideline.Webhook, v *store.Delivery) tried {
+	got := tried{Attempt: store.Attempt{At: time.Now()}}
+	err := d.exchange(ctx, hook, v, &got)
+	got.Duration = time.Since(got.At)
+	switch {
+	case err != nil:
+		got.Error = clip(err.Error())
+	case got.StatusCode/100 == 3:
+		got.Error = fmt.Sprintf("%d %s: redirects are not followed", got.StatusCode, http.StatusText(got.StatusCode))
+	case got.StatusCode/100 != 2:
+		got.Error = strings.TrimSpace(fmt.Sprintf("%d %s", got.StatusCode, http.StatusText(got.StatusCode)))
+	}
+	return got
+}
+
+func (d *Dispatcher) exchange(ctx context.Context, hook *tideline.Webhook, v *store.Delivery, got *tried) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(v.Body))
+	if err != nil {
+		return fmt.Errorf("the URL can't be used: change it")
+	}
+	signed, err := signature(hook.Secrets(got.At), v.EventUID, got.At, v.Body)
+	if err != nil {
+		return err
+	}
+	r.Header = http.Header{
+		"Content-Type":      {"application/json"},
+		"User-Agent":        {d.cfg.UserAgent},
+		"Webhook-Id":        {v.EventUID},
+		"Webhook-Timestamp": {strconv.FormatInt(got.At.Unix(), 10)},
+		"Webhook-Signature": {signed},
+	}
+	got.Request = requestText(r)
+	res, err := d.deps.Poster.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	got.StatusCode = res.StatusCode
+	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable {
+		got.retryAfter = retryAfter(res.Header.Get("Retry-After"), got.At)
+	}
+	// The answer's status counts, whatever happens to its body. What little more
+	// there is is read, so that the connection can be used again.
+	body, _ := io.ReadAll(io.LimitReader(res.Body, store.MaxAttemptText))
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 16<<10))
+	got.Response = responseText(res, body)
+	return nil
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date; 0 = none.
+func retryAfter(value string, now time.Time) time.Duration {
+	if s, err := strconv.ParseInt(value, 10, 32); err == nil {
+		return min(max(0, time.Duration(s)*time.Second), maxRetryAfter)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, at.Sub(now)), maxRetryAfter)
+	}
+	return 0
+}
+
+// requestText writes what was sent for the log: without user, password and query
+// of the URL, where people put secrets.
+func requestText(r *http.Request) string {
+	at := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath}
+	var b strings.Builder
+	b.WriteString("POST " + at.String())
+	if r.URL.RawQuery != "" {
+		b.WriteString("?…")
+	}
+	b.WriteByte('\n')
+	headerText(&b, r.Header)
+	return clip(b.String())
+}
+
+func responseText(res *http.Response, body []byte) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", res.Proto, res.Status)
+	headerText(&b, res.Header)
+	b.WriteByte('\n')
+	b.Write(body)
+	return clip(b.String())
+}
+
+func headerText(b *strings.Builder, h http.Header) {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			b.WriteString(name + ": " + v + "\n")
+		}
+	}
+}
+
+// clip makes text fit for storage: UTF-8 without U+0000 of at most
+// store.MaxAttemptText bytes.
+func clip(s string) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+	if len(s) <= store.MaxAttemptText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:store.MaxAttemptText], "") // half a character at the end goes
+}
