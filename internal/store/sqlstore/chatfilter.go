@@ -148,7 +148,7 @@ func (q *chatQuery) byNumber(f store.ChatFilter) {
 				user, phone = "%"+national+"@"+tideline.ServerUser, "%"+national
 				as = func(pattern string) string { return `LIKE ` + q.param(pattern) + ` ESCAPE '!'` }
 			}
-			return `c.jid ` + as(user) + ` OR ` + q.unindexed(`c.id`) + ` IN (` + groupsOf(as(phone)) + `)`
+			return `c.jid ` + as(user) + ` OR c.id IN (` + groupsOf(as(phone)) + `)`
 		})
 	default:
 		q.startFromContacts(f.ContactPhones)
@@ -174,7 +174,7 @@ func (q *chatQuery) startFromContacts(numbers []string) {
 		q.from = found
 		return
 	}
-	q.add(q.unindexed(`c.id`) + ` IN (` + found + `)`)
+	q.add(`c.id IN (` + found + `)`)
 }
 
 // startFromJIDs adds the condition that a chat has one of jids, and starts from
