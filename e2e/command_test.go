@@ -98,9 +98,20 @@ func TestSendCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &sent); r.code != 0 || err != nil || sent.MessageUID == "" {
 		t.Errorf("with a token and a server: exit code %d, %v: %s%s", r.code, err, r.out, r.notes)
 	}
+	left, err := os.ReadFile(filepath.Join(s.dir, "server.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv.stop(t)
 	if r := s.run(t, "send", ana, "hello"); r.code != 1 || !strings.Contains(r.notes, "no server is running") {
 		t.Errorf("with the server stopped: exit code %d, %s", r.code, r.notes)
+	}
+	// A server that is killed leaves behind where it was.
+	if err := os.WriteFile(filepath.Join(s.dir, "server.json"), left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.run(t, "send", ana, "hello"); r.code != 1 || !strings.Contains(r.notes, "no server is running") {
+		t.Errorf("with the server killed: exit code %d, %s", r.code, r.notes)
 	}
 }
 

@@ -169,6 +169,12 @@ func (c *sendCmd) server(a *app) (string, error) {
 		return "", err
 	}
 	s, err := f.Server()
+	if err == nil {
+		// What a server that was killed left behind says nothing.
+		if locked, lockErr := f.Locked(); lockErr == nil && !locked {
+			err = fs.ErrNotExist
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errors.New("no server is running on this data folder: start one with tideline serve, or name one with --server")
 	}
