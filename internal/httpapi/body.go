@@ -41,6 +41,9 @@ func (s *server) bodyOf(r *http.Request) (*body, error) {
 	return b, nil
 }
 
+// isObject tells an object from null, which fits every Go type. value is JSON.
+func isObject(value jsontext.Value) bool { return value.Kind() == '{' }
+
 func (b *body) blame(msg string, path ...string) {
 	b.wrong = append(b.wrong, tideline.FieldError{Path: path, Msg: msg})
 }

@@ -58,7 +58,7 @@ func (s *server) decodeReaction(r *http.Request) (string, error) {
 	var body struct {
 		Reaction any `json:"reaction"`
 	}
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := json.Unmarshal(raw, &body); err != nil || !isObject(raw) {
 		return "", badJSON("the body must be an object")
 	}
 	emoji, ok := body.Reaction.(string)

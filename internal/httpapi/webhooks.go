@@ -146,6 +146,9 @@ func (s *server) decodeWebhook(r *http.Request, whole bool) (store.WebhookUpdate
 	if err := json.Unmarshal(raw, &body); err != nil {
 		return u, badJSON("the body must be an object, with each key once")
 	}
+	if !isObject(raw) {
+		return u, badJSON("the body must be an object")
+	}
 	var wrong []tideline.FieldError
 	blame := func(field, msg string) {
 		wrong = append(wrong, tideline.FieldError{Path: []string{field}, Msg: msg})
