@@ -91,6 +91,8 @@ var refusals = map[string][]refusal{
 	"sendVoiceMessage":      {bad(formWith("a.txt", "words"), "file"), bad(formWith("a.ogg", ""), "file")},
 	"sendFileMessage":       {bad(formWith("a.txt", ""), "file")},
 	"uploadFile":            {bad(formWith("a.txt", ""), "file")},
+	"uploadFileByURL": {bad(`{}`, "download_url"), bad(`{"download_url":7}`, "download_url"), bad(`{"download_url":"ftp://a.example/b"}`, "download_url"),
+		bad(`{"url":"https://a:b@a.example/c"}`, "download_url"), bad(`{"download_url":"http://10.0.0.1/metadata"}`, "download_url")},
 	"createWebhook": {bad(`{}`, "event_type", "url"), bad(`{"event_type":"chat:created","url":"https://a.example/"}`, "event_type"),
 		bad(`{"event_type":"message:new","url":"ftp://a.example/"}`, "url"), bad(`{"event_type":"message:new","url":"https://a=b:c@a.example/"}`, "url"),
 		bad(`{"event_type":"message:new","url":"https://a.example/`+strings.Repeat("x", 4096)+`"}`, "url"),
