@@ -131,6 +131,20 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	return err
 }
 
+// UploadURL has the server fetch a file from a direct link. name and contentType
+// may be "": the server tells them by itself.
+func (c *Client) UploadURL(ctx context.Context, link, name, contentType string) (File, error) {
+	body := map[string]string{"download_url": link}
+	for field, value := range map[string]string{"filename": name, "content_type": contentType} {
+		if value != "" {
+			body[field] = value
+		}
+	}
+	var f File
+	err := c.json(ctx, http.MethodPost, "/files", body, &f)
+	return f, err
+}
+
 // call is one request of the API.
 type call struct {
 	method, path   string

@@ -29,7 +29,8 @@ type options struct {
 	Events   int           `help:"Deliveries of a round." default:"5000"`
 	Rounds   int           `help:"Rounds; a round is deliveries and as many POSTs." default:"5"`
 	Chats    int           `help:"Chats that the events are of; the deliveries of a chat go one after the other." default:"200"`
-	Parallel int           `help:"Requests at a time, on either side." default:"16"`
+	Webhooks int           `help:"Webhooks that each event goes to." default:"1"`
+	Parallel int           `help:"Requests at a time, on either side; shared by the webhooks." default:"16"`
 	Rate     int           `help:"Events per second when the time to arrival is measured." default:"200"`
 	Steady   time.Duration `help:"How long that takes." default:"5s"`
 	Seconds  int           `help:"Bound on the whole run." default:"180"`
@@ -128,13 +129,13 @@ func show(o *options, r *result) error {
 		kind = "PostgreSQL"
 	}
 	if o.JSON {
-		all := map[string]any{"bench": "webhooks", "database": kind}
+		all := map[string]any{"bench": "webhooks", "database": kind, "webhooks": o.Webhooks}
 		if err := report.Add(all, *r, 0); err != nil {
 			return err
 		}
 		return report.Write(os.Stdout, all)
 	}
-	fmt.Printf("deliveries on %s: medians of %d rounds of %d, %d chats, %d requests at a time\n\n", kind, r.Rounds, o.Events, o.Chats, o.Parallel)
+	fmt.Printf("deliveries on %s: medians of %d rounds of %d to %d webhooks, %d chats, %d requests at a time\n\n", kind, r.Rounds, o.Events, o.Webhooks, o.Chats, o.Parallel)
 	fmt.Printf("  signed POSTs/s %.0f   durable deliveries/s %.0f\n", r.RawRate, r.DurableRate)
 	fmt.Printf("  durable / raw                 %8.3f   at least 0.5\n", r.DurableOverRaw)
 	fmt.Printf("  event to delivery p50, p95, p99 ms at %d/s   %.1f   %.1f   %.1f   p95 at most 100\n", o.Rate, r.LatenessP50, r.LatenessP95, r.LatenessP99)

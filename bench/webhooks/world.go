@@ -76,7 +76,7 @@ func startReceiver(ctx context.Context) (hookURL string, stop func(), err error)
 	return "http://" + strings.TrimSpace(addr) + "/hook", func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }, nil
 }
 
-// world is a workspace with one webhook.
+// world is a workspace with webhooks.
 type world struct {
 	o      *options
 	store  *sqlstore.Store
@@ -119,11 +119,14 @@ func openWorld(ctx context.Context, database, hookURL string, o *options) (*worl
 	}); err != nil {
 		return nil, err
 	}
-	w.hook, _, err = st.PutWebhook(ctx, tideline.Webhook{
-		WorkspaceID: w.ws.ID, EventType: tideline.EventMessageReceived, URL: hookURL, Enabled: true, Secret: webhook.NewSecret(), CreatedAt: now, UpdatedAt: now,
-	}, -1)
-	if err != nil {
-		return nil, err
+	for n := range o.Webhooks {
+		w.hook, _, err = st.PutWebhook(ctx, tideline.Webhook{
+			WorkspaceID: w.ws.ID, EventType: tideline.EventMessageReceived, URL: fmt.Sprintf("%s/%d", hookURL, n), Enabled: true,
+			Secret: webhook.NewSecret(), CreatedAt: now, UpdatedAt: now,
+		}, -1)
+		if err != nil {
+			return nil, err
+		}
 	}
 	w.sample, err = w.renderer().Render(&store.EventView{
 		Event:     tideline.Event{Kind: tideline.EventMessageReceived, At: now},
@@ -229,17 +232,18 @@ func (w *world) post(ctx context.Context, signer *standardwebhooks.Webhook) erro
 // latter, until the last outcome is stored.
 func (w *world) durable(ctx context.Context) (float64, error) {
 	began := time.Now()
-	if err := w.customers(ctx, w.o.Events, 64, func(int) time.Time { return began }); err != nil {
+	events := w.o.Events / w.o.Webhooks
+	if err := w.customers(ctx, events, 64, func(int) time.Time { return began }); err != nil {
 		return 0, err
 	}
-	if w.profile != nil && w.n == w.o.Events { // of the first round
+	if w.profile != nil && w.n == events { // of the first round
 		if err := pprof.StartCPUProfile(w.profile); err != nil {
 			return 0, err
 		}
 		defer pprof.StopCPUProfile()
 	}
-	took, err := w.deliver(ctx, w.o.Events, func() error { return nil })
-	return float64(w.o.Events) / took.Seconds(), err
+	took, err := w.deliver(ctx, events*w.o.Webhooks, func() error { return nil })
+	return float64(events*w.o.Webhooks) / took.Seconds(), err
 }
 
 // steady has events come at a rate and gives how late they arrived, in ascending
@@ -249,7 +253,7 @@ func (w *world) steady(ctx context.Context) ([]time.Duration, error) {
 	w.mu.Lock()
 	w.late = nil
 	w.mu.Unlock()
-	_, err := w.deliver(ctx, n, func() error {
+	_, err := w.deliver(ctx, n*w.o.Webhooks, func() error {
 		began := time.Now()
 		return w.customers(ctx, n, 8, func(i int) time.Time {
 			due := began.Add(time.Duration(i) * time.Second / time.Duration(w.o.Rate))
@@ -273,7 +277,7 @@ func (w *world) deliver(ctx context.Context, n int, during func() error) (time.D
 	w.want, w.done = int64(n), make(chan struct{})
 	d := webhook.NewDispatcher(webhook.Deps{
 		Store: storage{w.store}, Poster: w.client, Renderer: w.renderer(), Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Observer: w,
-	}, webhook.Config{PerEndpoint: w.o.Parallel})
+	}, webhook.Config{PerEndpoint: max(1, w.o.Parallel/w.o.Webhooks)})
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	began := time.Now()

@@ -151,7 +151,7 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if err := notes.Sweep(); err != nil {
 		return err
 	}
-	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.log); err != nil {
+	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.fetcher(), s.log); err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)
@@ -191,7 +191,7 @@ func (s *server) openServices(ctx context.Context) error {
 		Accounts: perAccount,
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
-	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Logger: s.log}, inbox.Config{})
+	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
 	s.accounts = account.New(account.Deps{
 		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
 	}, account.Config{})

@@ -48,7 +48,7 @@ func (c *templateAddCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		files, err := openFiles(ctx, d.store, folder.In(blobFolder), nil, slog.New(slog.DiscardHandler))
+		files, err := openFiles(ctx, d.store, folder.In(blobFolder), nil, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
@@ -125,8 +125,9 @@ type openedFiles struct {
 func (f openedFiles) close() error { return f.blobs.Close() }
 
 // openFiles opens the file service on a database and a folder. notes may be nil
-// when nobody sends through the service.
-func openFiles(ctx context.Context, s *sqlstore.Store, dir string, notes *voice.Converter, log *slog.Logger) (openedFiles, error) {
+// when nobody sends through the service. With a fetcher it takes files by their
+// URLs too.
+func openFiles(ctx context.Context, s *sqlstore.Store, dir string, notes *voice.Converter, fetcher file.Fetcher, log *slog.Logger) (openedFiles, error) {
 	key, err := s.Secret(ctx, file.LinkSecret, file.LinkSecretSize)
 	if err != nil {
 		return openedFiles{}, err
@@ -135,5 +136,5 @@ func openFiles(ctx context.Context, s *sqlstore.Store, dir string, notes *voice.
 	if err != nil {
 		return openedFiles{}, fmt.Errorf("open the folder of files: %w", err)
 	}
-	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log, Voice: notes}), blobs}, nil
+	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log, Voice: notes, Fetcher: fetcher}), blobs}, nil
 }

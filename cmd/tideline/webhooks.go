@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/safehttp"
@@ -16,6 +17,12 @@ const (
 	maxHookAnswer = 64 << 10
 	// idlePerHost keeps connections to a receiver open for the next deliveries.
 	idlePerHost = 16
+
+	// Of files that are fetched by their URLs. How large one may be is a matter of
+	// the workspace's plan; this only bounds what a plan can allow.
+	fetchTimeout   = time.Minute
+	maxFetched     = 1 << 40
+	fetchRedirects = 3
 )
 
 // openWebhooks makes what delivers events and what keeps subscriptions.
@@ -28,6 +35,11 @@ func (s *server) openWebhooks() {
 	}, webhook.Config{UserAgent: "Tideline/" + buildVersion()})
 	telemetry.RegisterBacklog(s.metrics, s.store.DeliveryBacklog)
 	s.webhooks = webhook.NewService(s.store, renderer, s.events.Changed, nil)
+}
+
+// fetcher gets files by URLs that users chose.
+func (s *server) fetcher() *safehttp.Client {
+	return safehttp.New(safehttp.Config{Guard: s.guard(), Timeout: fetchTimeout, MaxBytes: maxFetched, Redirects: fetchRedirects})
 }
 
 // guard says where requests to addresses that users chose may go.

@@ -24,6 +24,7 @@ type entry struct {
 	resume time.Time // when Run connects a banned account of an earlier run; zero = not planned
 	stale  bool      // storage does not have the state yet
 	held   bool      // storage does not have the hold yet
+	unread bool      // the outbox was told of a limit before storage had it
 	gone   bool      // the account was removed
 }
 
@@ -239,6 +240,10 @@ func (s *Service) write(ctx context.Context, e *entry) {
 	switch {
 	case err == nil, tideline.IsCode(err, tideline.CodeNotFound):
 		e.stale, e.held = false, false
+		if e.unread && s.deps.Waker != nil {
+			s.deps.Waker.Limited(e.id) // it read the limit before
+		}
+		e.unread = false
 	default:
 		s.log.ErrorContext(ctx, "store an account's state; trying again", "account", e.id, "state", e.state, "err", err)
 		s.warn()

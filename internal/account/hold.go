@@ -41,6 +41,7 @@ func (s *Service) ReachOut(ctx context.Context, device string, l whatsapp.ReachO
 	if changed {
 		e.hold.ReachOutUntil, e.held = until, true
 		s.write(ctx, e)
+		e.unread = e.held
 	}
 	e.mu.Unlock()
 	if !changed {

@@ -92,6 +92,9 @@ func TestALimitThatStorageCouldNotTakeIsWrittenAgain(t *testing.T) {
 		if got := h.store.get(1).Hold.ReachOutUntil; !got.Equal(until) {
 			t.Errorf("limited until %s, want %s", got, until)
 		}
+		if got := h.wakes.limitsOf(1); got != 2 {
+			t.Errorf("the outbox was told %d times, want at once and when it can read the limit", got)
+		}
 	})
 }
 

@@ -43,12 +43,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Deps is what a Service works with. All fields but Voice are required.
+// Deps is what a Service works with. All fields but Voice and Fetcher are required.
 type Deps struct {
 	Storage Storage
 	Blobs   blob.Store
 	Log     *slog.Logger
 	Voice   *voice.Converter // nil = one of the zero voice.Config
+	Fetcher Fetcher          // nil = files are not fetched
 }
 
 // Service keeps files. It is safe for concurrent use.
@@ -59,6 +60,7 @@ type Service struct {
 	voice   *voice.Converter
 	now     func() time.Time
 	linkKey []byte
+	fetcher Fetcher
 }
 
 // New makes a Service. It panics without a LinkKey: signatures made with an
@@ -73,7 +75,7 @@ func New(cfg Config, deps Deps) *Service {
 	if deps.Voice == nil {
 		deps.Voice = voice.New(voice.Config{})
 	}
-	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, voice: deps.Voice, now: cfg.Now, linkKey: cfg.LinkKey}
+	return &Service{storage: deps.Storage, blobs: deps.Blobs, log: deps.Log, voice: deps.Voice, now: cfg.Now, linkKey: cfg.LinkKey, fetcher: deps.Fetcher}
 }
 
 // Upload asks to keep a file.

@@ -227,6 +227,8 @@ func TestTheClientHasEveryOperation(t *testing.T) {
 	w.must(err)
 	_, err = c.File(ctx, up.UID)
 	w.must(err)
+	_, err = c.UploadURL(ctx, w.hosted("hosted", "text"), "b.txt", "")
+	w.must(err)
 	files, err := c.Files(ctx, "A.T")
 	w.must(err)
 	w.same("files", len(files), 1)

@@ -158,6 +158,9 @@ func (k fakeFiles) KeepVoice(ctx context.Context, p *tideline.Principal, u file.
 
 func (fakeFiles) Withdraw(context.Context, tideline.File) error { return nil }
 
+func (fakeFiles) UploadFrom(context.Context, *tideline.Principal, string, file.Description) (tideline.File, error) {
+	return tideline.File{}, tideline.Errorf(tideline.CodeValidation, "no file")
+}
 func (fakeFiles) ByUID(context.Context, *tideline.Principal, string) (tideline.File, error) {
 	return tideline.File{}, tideline.Errorf(tideline.CodeNotFound, "File not found")
 }

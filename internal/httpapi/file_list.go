@@ -3,7 +3,9 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // ListFiles implements apigen.ServerInterface.
@@ -28,6 +30,43 @@ func (s *server) ListFiles(_ http.ResponseWriter, r *http.Request, _ apigen.List
 			UploadedByEmail: f.UploadedByEmail, UploadedAt: f.UploadedAt}
 	}
 	s.reply(x, http.StatusOK, apigen.FilesResponse{Status: apigen.Ok, Data: list})
+}
+
+// UploadFileByURL implements apigen.ServerInterface.
+func (s *server) UploadFileByURL(_ http.ResponseWriter, r *http.Request) {
+	x := of(r)
+	f, err := s.uploadByURL(x, r)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	s.replyFile(x, r, &f)
+}
+
+func (s *server) uploadByURL(x *exchange, r *http.Request) (tideline.File, error) {
+	if _, err := file.MaxBytes(x.principal); err != nil {
+		return tideline.File{}, err
+	}
+	b, err := s.bodyOf(r)
+	if err != nil {
+		return tideline.File{}, err
+	}
+	name := "download_url"
+	if !b.given(name) && b.given("url") {
+		name = "url" // as guides call it
+	}
+	address := b.required(name)
+	var d file.Description
+	if v := b.text("filename"); v != nil {
+		d.Name = *v
+	}
+	if v := b.text("content_type"); v != nil {
+		d.ContentType = *v
+	}
+	if err := b.err(); err != nil {
+		return tideline.File{}, err
+	}
+	return s.files.UploadFrom(r.Context(), x.principal, address, d)
 }
 
 // DeleteFile implements apigen.ServerInterface.

@@ -21,6 +21,7 @@ const (
 	voicePattern    = "POST " + Base + "/chats/{chat_id}/voice_message"
 	filePattern     = "POST " + Base + "/chats/{chat_id}/file_message"
 	uploadPattern   = "POST " + Base + "/files_upload"
+	byURLPattern    = "POST " + Base + "/files"
 	downloadPattern = "GET " + Base + "/files/{uid}/download"
 )
 
@@ -35,7 +36,7 @@ type operation struct {
 func (s *server) newOperation(pattern string) *operation {
 	op := &operation{name: strings.Replace(pattern, Base, "", 1), timeout: s.timeout}
 	switch pattern {
-	case uploadPattern, downloadPattern, voicePattern, filePattern:
+	case uploadPattern, byURLPattern, downloadPattern, voicePattern, filePattern:
 		op.timeout, op.slow = s.uploadTimeout, true
 	}
 	op.stats = s.metrics.of(op.name)

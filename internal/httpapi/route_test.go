@@ -38,7 +38,7 @@ func TestAPathAnswersItsOwnMethodsOnly(t *testing.T) {
 		"/workspace/quotas":                        get,
 		"/quotas":                                  get,
 		"/files_upload":                            upload,
-		"/files":                                   get,
+		"/files":                                   "GET, HEAD, OPTIONS, POST",
 		"/files/" + fakeUID:                        "DELETE, GET, HEAD, OPTIONS",
 		"/chats/1":                                 "GET, HEAD, OPTIONS, PATCH",
 		"/chats/1/labels":                          "GET, HEAD, OPTIONS, POST, PUT",

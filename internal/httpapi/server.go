@@ -72,6 +72,7 @@ type Files interface {
 	Upload(ctx context.Context, p *tideline.Principal, u file.Upload) (tideline.File, error)
 	KeepVoice(ctx context.Context, p *tideline.Principal, u file.Upload) (file.Recording, error)
 	Withdraw(ctx context.Context, f tideline.File) error
+	UploadFrom(ctx context.Context, p *tideline.Principal, address string, d file.Description) (tideline.File, error)
 	ByUID(ctx context.Context, p *tideline.Principal, uid string) (tideline.File, error)
 	Link(uid string) url.Values
 	Follow(ctx context.Context, uid string, query url.Values) (tideline.File, error)

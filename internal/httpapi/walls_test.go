@@ -39,12 +39,6 @@ var walls = map[string]wall{
 	"sendMessageToChatName":   {body: `{"chat_name":"Ana","text":"x"}`, foreign: 404, least: 403},
 	"sendVoiceMessage":        {form: true, foreign: 404, least: 403},
 	"sendFileMessage":         {form: true, foreign: 404, least: 403},
-	"listWebhooks":            {least: 403},
-	"createWebhook":           {body: `{"event_type":"message:new","url":"https://example.com/"}`, least: 403},
-	"getWebhook":              {foreign: 404, least: 403},
-	"updateWebhook":           {body: `{"enabled":false}`, foreign: 404, least: 403},
-	"deleteWebhook":           {foreign: 404, least: 403},
-	"listEvents":              {},
 	"getMessage":              {foreign: 404},
 	"getMessageStatusHistory": {foreign: 404},
 	"getMessageReactions":     {foreign: 404},
@@ -61,6 +55,7 @@ var walls = map[string]wall{
 	"addChatLabels":           {body: `{"labels":["x"]}`, foreign: 404, least: 403},
 	"addNote":                 {body: `{"text":"x"}`, foreign: 404},
 	"uploadFile":              {form: true, least: 403},
+	"uploadFileByURL":         {body: `{"download_url":"{file_url}"}`, least: 403},
 	"listFiles":               {},
 	"getFile":                 {foreign: 404},
 	"deleteFile":              {foreign: 404, least: 403},
@@ -82,6 +77,12 @@ var walls = map[string]wall{
 	"trackTemplateUsage":      {body: `{}`, foreign: 404},
 	"trackTemplateUsageV2":    {body: `{"template_id":{template},"origin":"x"}`, foreign: 404},
 	"deleteTemplate":          {foreign: 404, least: 403},
+	"listWebhooks":            {least: 403},
+	"createWebhook":           {body: `{"event_type":"message:new","url":"https://example.com/new","enabled":true}`, least: 403},
+	"getWebhook":              {foreign: 404, least: 403},
+	"updateWebhook":           {body: `{"enabled":false}`, foreign: 404, least: 403},
+	"deleteWebhook":           {foreign: 404, least: 403},
+	"listEvents":              {},
 }
 
 // belongings are the ids of what a workspace has.
@@ -110,7 +111,7 @@ func (w *world) belongings() belongings {
 	return belongings{
 		"account": string(w.acc.JID), "chat_id": chat, "uid": got.UID, "file": w.fileUID("secret.txt", "secret"),
 		"user_id": number(invited["user_id"]), "template_id": number(template["id"]), "template": number(template["id"]),
-		"webhook_id": number(hook["id"]),
+		"webhook_id": number(hook["id"]), "file_url": w.hosted("hosted", "text"),
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/safehttp"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/team"
@@ -103,7 +104,9 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	if edit != nil {
 		edit(&cfg)
 	}
-	files := file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler)})
+	fetcher := safehttp.New(safehttp.Config{Guard: safehttp.SandboxGuard()})
+	t.Cleanup(fetcher.CloseIdle)
+	files := file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler), Fetcher: fetcher})
 	webhooks := webhook.NewService(s, &webhook.Renderer{PublicURL: "https://wa.example.org", APIPath: httpapi.Base, Link: files.Link}, nil, w.clock.now)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.handler = httpapi.New(cfg, httpapi.Deps{

@@ -20,6 +20,8 @@ const (
 	// brokenAttempts is after how many attempts a damaged file is believed to be so
 	// at WhatsApp, and not on the way.
 	brokenAttempts = 3
+	// finishTimeout bounds the wait for storage once an attachment is there.
+	finishTimeout = 10 * time.Second
 )
 
 // Run fetches attachments and reads histories until ctx ends. What is under way
@@ -103,10 +105,7 @@ func (s *Service) fetch(ctx context.Context, d store.Download) error {
 		})
 	}
 	if err == nil {
-		if err = s.deps.Store.FinishDownload(ctx, d.WorkspaceID, d.MessageID, f); err != nil {
-			s.deps.Files.Discard(ctx, f)
-		}
-		return gone(err)
+		return s.finish(ctx, d, f)
 	}
 	if ctx.Err() != nil {
 		return nil // the server stops
@@ -116,7 +115,10 @@ func (s *Service) fetch(ctx context.Context, d store.Download) error {
 		return gone(s.deps.Store.AbandonDownload(ctx, d.WorkspaceID, d.MessageID, why))
 	}
 	pause := offlinePause
-	if !errors.Is(err, whatsapp.ErrOffline) {
+	switch {
+	case d.DeviceJID == "": // logged out, perhaps for long: it waits without a stir
+		pause = min(s.cfg.RetryMax, offlinePause<<min(d.Attempts, 20))
+	case !errors.Is(err, whatsapp.ErrOffline):
 		s.log.InfoContext(ctx, "attachment not fetched yet", "message", d.MessageID, "attempts", d.Attempts+1, "err", err)
 		pause = s.cfg.RetryMax
 		if d.Attempts < 20 {
@@ -124,6 +126,19 @@ func (s *Service) fetch(ctx context.Context, d store.Download) error {
 		}
 	}
 	return gone(s.deps.Store.PostponeDownload(ctx, d.WorkspaceID, d.MessageID, time.Now().Add(pause), err.Error()))
+}
+
+// finish gives a message its file, also while the server stops: storage may commit
+// what nobody waits for any more, and then the bytes must stay. While it is not
+// known whether it did, they stay, too.
+func (s *Service) finish(ctx context.Context, d store.Download, f tideline.File) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := s.deps.Store.FinishDownload(ctx, d.WorkspaceID, d.MessageID, f)
+	if err != nil && ctx.Err() == nil {
+		s.deps.Files.Discard(ctx, f)
+	}
+	return gone(err)
 }
 
 // final says why another attempt is of no use; "" when it may be of some.

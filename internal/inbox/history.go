@@ -117,10 +117,12 @@ func (s *Service) readChunk(ctx context.Context, c store.HistoryChunk) error {
 		return gone(s.deps.Store.FinishHistoryChunk(ctx, c.WorkspaceID, c.ID, time.Now(), err.Error()))
 	}
 	first, pause := s.cfg.RetryFirst, s.cfg.RetryMax
-	if errors.Is(err, whatsapp.ErrOffline) {
+	switch {
+	case c.DeviceJID == "": // logged out, perhaps for long: it waits without a stir
+	case errors.Is(err, whatsapp.ErrOffline):
 		// After a start the account will be there in a moment.
 		first, pause = min(first, time.Second), offlinePause
-	} else {
+	default:
 		s.log.InfoContext(ctx, "history not read yet", "account", c.AccountID, "attempts", c.Attempts+1, "err", err)
 	}
 	if c.Attempts < 20 {

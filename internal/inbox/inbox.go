@@ -60,12 +60,19 @@ type Looker interface {
 	Wake()
 }
 
-// Deps are what a Service works with; all but Looker and Logger are required.
+// Queue is told that a message was said in a chat, so that first messages to it
+// need not wait any more. It must not block.
+type Queue interface {
+	Answered(accountID, chatID int64)
+}
+
+// Deps are what a Service works with; all but Looker, Queue and Logger are required.
 type Deps struct {
 	Store     Storage
 	Connector Connector
 	Files     Files
 	Looker    Looker       // nil = nobody is told
+	Queue     Queue        // nil = nobody is told
 	Logger    *slog.Logger // nil = silent
 }
 
@@ -139,6 +146,9 @@ func (s *Service) Receive(ctx context.Context, workspaceID, accountID int64, m w
 	s.log.DebugContext(ctx, "received", "account", accountID, "chat", got.ChatID, "message_uid", got.UID, "duplicate", got.Duplicate)
 	if (got.NewChat || got.Unnamed) && s.deps.Looker != nil {
 		s.deps.Looker.Wake()
+	}
+	if r.Message != nil && s.deps.Queue != nil {
+		s.deps.Queue.Answered(accountID, got.ChatID) // after the commit, so that the queue sees it
 	}
 	if r.Message != nil && r.Message.Media != nil && !got.Duplicate {
 		s.rouse()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -39,6 +40,9 @@ type world struct {
 	woken     int
 	fetch     func(attempt int) ([]byte, error) // nil = one byte
 	past      histories
+	answered  []string // "account chat"
+	postponed int
+	leaving   func() // called when a download is about to be noted as done; nil = nothing
 }
 
 func newWorld() *world {
@@ -67,6 +71,12 @@ func (w *world) Wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.woken++
+}
+
+func (w *world) Answered(accountID, chatID int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answered = append(w.answered, fmt.Sprint(accountID, " ", chatID, " of ", len(w.received)))
 }
 
 func (w *world) Account(context.Context, int64, int64) (tideline.Account, error) {
@@ -106,7 +116,11 @@ func (w *world) end(id int64) error {
 	return nil
 }
 
-func (w *world) FinishDownload(_ context.Context, _, id int64, f tideline.File) error {
+// FinishDownload commits, like storage, also for a caller who left in the middle.
+func (w *world) FinishDownload(ctx context.Context, _, id int64, f tideline.File) error {
+	if w.leaving != nil {
+		w.leaving()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.away {
@@ -116,7 +130,7 @@ func (w *world) FinishDownload(_ context.Context, _, id int64, f tideline.File) 
 		return err
 	}
 	w.files[id] = f
-	return nil
+	return ctx.Err()
 }
 
 func (w *world) PostponeDownload(_ context.Context, _, id int64, due time.Time, _ string) error {
@@ -124,6 +138,7 @@ func (w *world) PostponeDownload(_ context.Context, _, id int64, due time.Time, 
 	defer w.mu.Unlock()
 	d := w.downloads[id]
 	d.Attempts++
+	w.postponed++
 	w.downloads[id], w.due[id] = d, due
 	return nil
 }
@@ -167,7 +182,7 @@ func (w *world) Discard(context.Context, tideline.File) {
 }
 
 func (w *world) service(cfg inbox.Config) *inbox.Service {
-	return inbox.New(inbox.Deps{Store: w, Connector: w, Files: w, Looker: w}, cfg)
+	return inbox.New(inbox.Deps{Store: w, Connector: w, Files: w, Looker: w, Queue: w}, cfg)
 }
 
 var ana = tideline.Peer{JID: "14840000001@s.whatsapp.net", LID: "77@lid", Name: "Ana"}
@@ -372,6 +387,22 @@ func TestAnAttachmentWaitsForItsAccount(t *testing.T) {
 	})
 }
 
+func TestComplaint25WhatWaitsForALoggedOutAccountSleeps(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	running(t, w, inbox.Config{}, func(*inbox.Service) {
+		w.mu.Lock()
+		w.downloads[1], w.due[1] = store.Download{MessageID: 1, SentAt: time.Now()}, time.Now()
+		w.past.chunk, w.past.chunkDue = &store.HistoryChunk{ID: 1, AnnouncedAt: time.Now()}, time.Now()
+		w.mu.Unlock()
+		<-time.After(24 * time.Hour)
+		synctest.Wait()
+		if w.postponed == 0 || w.past.chunk.Attempts == 0 || w.postponed+w.past.chunk.Attempts > 150 {
+			t.Errorf("in a day an attachment was tried %d times, a history %d times", w.postponed, w.past.chunk.Attempts)
+		}
+	})
+}
+
 func TestDownloadsGoOnWhenStorageIsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
@@ -393,6 +424,38 @@ func TestDownloadsGoOnWhenStorageIsBack(t *testing.T) {
 			t.Errorf("file %+v, %d discarded", w.files[1], w.discarded)
 		}
 	})
+}
+
+func TestAStopInTheMiddleOfACommitLosesNoAttachment(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	synctest.Test(t, func(t *testing.T) {
+		s := w.service(inbox.Config{})
+		ctx, stop := context.WithCancel(t.Context())
+		w.leaving = stop
+		receive(t, s, picture(1))
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if w.files[1].UID == "" || w.discarded != 0 {
+			t.Errorf("file %+v, %d discarded: want its record with its bytes", w.files[1], w.discarded)
+		}
+	})
+}
+
+func TestTheQueueHearsOfMessagesOnceTheyAreStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	s := w.service(inbox.Config{})
+	receive(t, s, whatsapp.Inbound{ID: "R1", Chat: ana, Sender: ana, At: time.Now(), Reaction: &whatsapp.Reacted{MessageID: "A0", Emoji: "👍"}})
+	receive(t, s, picture(1))
+	w.away = true
+	if err := s.Receive(t.Context(), 3, 5, picture(1)); !errors.Is(err, errAway) {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff([]string{"5 1 of 2"}, w.answered); diff != "" {
+		t.Errorf("heard of (-want +got):\n%s", diff)
+	}
 }
 
 func TestChatsOfWhichLittleIsKnownAreLookedAtAtOnce(t *testing.T) {

@@ -50,29 +50,14 @@ func (p *Pacer) Recall(accountID int64) {
 	p.mu.Lock()
 	i := p.lane(accountID)
 	l := &p.lanes[i]
-	busy := l.state == laneBusy
-	if busy {
+	if l.state == laneBusy {
 		l.parked = true // should the head be about to be set aside, it is looked at again
 	}
-	back := p.aside[accountID]
-	if len(back) == 0 {
+	if len(p.aside[accountID]) == 0 {
 		p.mu.Unlock()
 		return
 	}
-	delete(p.aside, accountID)
-	var inFlight []entry
-	if busy {
-		inFlight = append(inFlight, *p.queue.at(l.head))
-		p.queue.pop(l)
-	}
-	for l.head != 0 {
-		back = append(back, *p.queue.at(l.head))
-		p.queue.pop(l)
-	}
-	slices.SortFunc(back, func(a, b entry) int { return cmp.Compare(a.message, b.message) })
-	for _, e := range append(inFlight, back...) {
-		p.queue.push(l, e.message, e.gap())
-	}
+	p.merge(l, l.state == laneBusy)
 	earlier := false
 	switch at := p.offset(time.Now()); {
 	case l.state == laneIdle:
@@ -85,6 +70,47 @@ func (p *Pacer) Recall(accountID int64) {
 	p.mu.Unlock()
 	if earlier {
 		p.poke()
+	}
+}
+
+// GiveWay is Recall for a lane whose busy head must not go before what was set
+// aside earlier: it goes back in line, too, to its own place. Nothing was sent, so
+// the lane's clock stays as it was.
+func (p *Pacer) GiveWay(accountID int64) {
+	p.mu.Lock()
+	i := p.lane(accountID)
+	l := &p.lanes[i]
+	if l.state != laneBusy {
+		p.mu.Unlock()
+		return
+	}
+	p.running--
+	p.merge(l, false)
+	l.parked = false
+	earlier := p.wait(i, p.afterGap(l, p.offset(time.Now())))
+	p.mu.Unlock()
+	if earlier {
+		p.poke()
+	}
+}
+
+// merge puts what was set aside of a lane back into it, in the order of
+// acceptance. A head that is in flight stays the head. It is called with mu held.
+func (p *Pacer) merge(l *lane, inFlight bool) {
+	back := p.aside[l.account]
+	delete(p.aside, l.account)
+	var first []entry
+	if inFlight {
+		first = append(first, *p.queue.at(l.head))
+		p.queue.pop(l)
+	}
+	for l.head != 0 {
+		back = append(back, *p.queue.at(l.head))
+		p.queue.pop(l)
+	}
+	slices.SortFunc(back, func(a, b entry) int { return cmp.Compare(a.message, b.message) })
+	for _, e := range append(first, back...) {
+		p.queue.push(l, e.message, e.gap())
 	}
 }
 

@@ -66,6 +66,8 @@ func (a *attempt) run(ctx context.Context) {
 			a.failed(ctx, err, time.Now())
 			return
 		}
+	case a.giveWay():
+		return // the limit is over, and what waited for its end comes first
 	}
 	sent, err := a.send(ctx)
 	now := time.Now()

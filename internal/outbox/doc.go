@@ -13,7 +13,8 @@
 //     acceptance, so that a recipient shows it once, however often it is tried.
 //   - While WhatsApp limits an account's first messages to strangers, those are
 //     set aside and the others go on in their order. They come back to their place
-//     when the limit ends; one whose deadline is earlier fails at once.
+//     when the limit ends or the stranger writes; one whose deadline is earlier
+//     fails at once.
 //   - A message ends as sent or as failed with a reason, at the latest soon after
 //     its deadline. Nothing is sent after a message of the lane until the outcome
 //     of the one before is on disk.

@@ -8,8 +8,8 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// recall is a planned Recall of a lane.
-type recall struct {
+// plannedRecall is a Recall of a lane at a time.
+type plannedRecall struct {
 	at    time.Time
 	timer *time.Timer
 }
@@ -20,12 +20,22 @@ type recall struct {
 // own deadline comes before that, it fails now: waiting would only keep its
 // credits, and the bad news, back.
 func (a *attempt) holdBack(ctx context.Context) (held bool, err error) {
-	first, err := a.deps.Store.FirstContact(ctx, a.out.Message.WorkspaceID, a.out.Message.ChatID)
+	chat := a.out.Message.ChatID
+	// Before storage is asked: a conversation that begins meanwhile is told to Answered.
+	others := a.await(a.account, chat)
+	first, err := a.deps.Store.FirstContact(ctx, a.out.Message.WorkspaceID, chat)
+	if err == nil && !first && others {
+		return a.giveWay(), nil // a conversation by now, and what was said first comes first
+	}
+	until := a.out.Account.Hold.ReachOutUntil
+	waits := err == nil && first && until.Before(a.deadline())
+	if !waits && !others {
+		a.unawait(a.account, chat)
+	}
 	if err != nil || !first {
 		return false, err
 	}
-	until := a.out.Account.Hold.ReachOutUntil
-	if !until.Before(a.deadline()) {
+	if !waits {
 		a.log.WarnContext(ctx, "message failed", "reason", tideline.ReasonReachOutLimited, "limited_until", until)
 		a.settle(ctx, store.Settlement{
 			Status: tideline.StatusFailed, Reason: tideline.ReasonReachOutLimited, At: a.started,
@@ -45,6 +55,66 @@ func (a *attempt) holdBack(ctx context.Context) (held bool, err error) {
 	return true, nil
 }
 
+// giveWay lets what the lane has set aside go first; it reports whether there may
+// be something.
+func (a *attempt) giveWay() bool {
+	if !a.forgetAwaited(a.account) {
+		return false
+	}
+	a.calm(a.account)
+	a.pacer.GiveWay(a.account)
+	return true
+}
+
+// await notes that a message of a chat is about to be set aside, and reports
+// whether that was noted before.
+func (s *Service) await(accountID, chatID int64) (before bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	chats := s.awaited[accountID]
+	if chats == nil {
+		chats = make(map[int64]struct{})
+		s.awaited[accountID] = chats
+	}
+	_, before = chats[chatID]
+	chats[chatID] = struct{}{}
+	return before
+}
+
+// unawait takes the note back.
+func (s *Service) unawait(accountID, chatID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.awaited[accountID], chatID)
+	if len(s.awaited[accountID]) == 0 {
+		delete(s.awaited, accountID)
+	}
+}
+
+// forgetAwaited takes back all notes of a lane, which is about to be looked at
+// anew, and reports whether there were any.
+func (s *Service) forgetAwaited(accountID int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, any := s.awaited[accountID]
+	delete(s.awaited, accountID)
+	return any
+}
+
+// awaits reports whether a message of the chat is set aside, or about to be.
+func (s *Service) awaits(accountID, chatID int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, yes := s.awaited[accountID][chatID]
+	return yes
+}
+
+// recall brings back what a lane has set aside, to be looked at anew.
+func (s *Service) recall(accountID int64) {
+	s.forgetAwaited(accountID)
+	s.pacer.Recall(accountID)
+}
+
 // recallAt plans to bring a lane's set aside messages back.
 func (s *Service) recallAt(accountID int64, at time.Time) {
 	s.mu.Lock()
@@ -56,13 +126,13 @@ func (s *Service) recallAt(accountID int64, at time.Time) {
 	if planned {
 		r.timer.Stop()
 	}
-	s.recalls[accountID] = recall{at, time.AfterFunc(time.Until(at), func() {
+	s.recalls[accountID] = plannedRecall{at, time.AfterFunc(time.Until(at), func() {
 		s.mu.Lock()
 		if s.recalls[accountID].at.Equal(at) {
 			delete(s.recalls, accountID)
 		}
 		s.mu.Unlock()
-		s.pacer.Recall(accountID)
+		s.recall(accountID)
 	})}
 }
 

@@ -25,7 +25,16 @@ import (
 const strangers = 99
 
 func (m *memory) FirstContact(_ context.Context, _, chatID int64) (bool, error) {
-	return chatID == strangers, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return chatID == strangers && !m.answered, nil
+}
+
+// answer makes a conversation of the strangers' chat.
+func (m *memory) answer() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answered = true
 }
 
 // putCold stores a queued message to somebody new.
@@ -119,6 +128,88 @@ func TestColdSendsGoWhenTheLimitIsLifted(t *testing.T) {
 	})
 }
 
+func TestPromise4ColdSendsGoBeforeWhatIsSaidLaterInTheirChat(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*memory){
+		"the stranger wrote":             (*memory).answer,
+		"the limit is over, not told of": func(m *memory) { m.limit(time.Time{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, p := newMemory(), &phone{}
+				m.putCold(1, 1)
+				m.putCold(1, 2)
+				m.limit(time.Now().Add(10 * time.Hour))
+				_, stop := serve(t, m, p, outbox.Config{})
+				defer stop()
+				pass(time.Minute)
+				end(m)
+				m.putCold(1, 3)
+				m.mu.Lock()
+				later := m.messages[3]
+				later.Account.Hold = m.messages[1].Account.Hold
+				m.messages[3] = later
+				m.mu.Unlock()
+				pass(time.Minute)
+				if diff := cmp.Diff([]string{"1 Sent ", "2 Sent ", "3 Sent "}, m.outcomes()); diff != "" {
+					t.Errorf("outcomes (-want +got):\n%s", diff)
+				}
+				if n := len(p.tried()); n != 3 {
+					t.Errorf("%d attempts, want 3", n)
+				}
+			})
+		})
+	}
+}
+
+func TestColdSendsGoWhenTheStrangerWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		m.putCold(1, 1)
+		m.limit(time.Now().Add(10 * time.Hour))
+		s, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		pass(time.Minute)
+		s.Answered(1, strangers+1)
+		s.Answered(2, strangers)
+		pass(time.Minute)
+		if got := m.outcomes(); len(got) > 0 {
+			t.Fatalf("outcomes %v although somebody else wrote", got)
+		}
+		m.answer()
+		s.Answered(1, strangers)
+		pass(time.Minute)
+		if diff := cmp.Diff([]string{"1 Sent "}, m.outcomes()); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestHeldMessagesOfARemovedAccountLeaveTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newMemory(), &phone{}
+		m.putCold(1, 1)
+		m.putCold(1, 2)
+		m.limit(time.Now().Add(10 * time.Hour))
+		s, stop := serve(t, m, p, outbox.Config{})
+		defer stop()
+		pass(time.Minute)
+		m.remove(1)
+		m.put(1, 3) // it was paired again
+		pass(time.Minute)
+		if diff := cmp.Diff([]string{"3 Sent "}, m.outcomes()); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		pass(10 * time.Hour)
+		if n, busy := s.Queued(); n != 0 || busy != 0 || len(p.tried()) != 1 {
+			t.Errorf("%d queued, %d in flight, %d attempts", n, busy, len(p.tried()))
+		}
+	})
+}
+
 func TestComplaint02RefusalForReachingOutHasAStableReason(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -168,6 +259,8 @@ func TestPromise4OrderAndGapHoldBesideWhatIsSetAside(t *testing.T) {
 					switch {
 					case limited.Load() && cold[id]:
 						p.SetAside(account)
+					case fate.IntN(8) == 0:
+						p.GiveWay(account)
 					case fate.IntN(5) == 0:
 						p.Again(account, time.Now().Add(time.Second), time.Time{})
 					default:

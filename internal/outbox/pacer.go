@@ -106,7 +106,7 @@ func (p *Pacer) Finish(accountID int64, laneAt time.Time) {
 	if !laneAt.IsZero() {
 		l.last = max(l.last, p.offset(laneAt))
 	}
-	l.state = laneIdle
+	l.state, l.parked = laneIdle, false
 	earlier := false
 	if l.head != 0 {
 		earlier = p.wait(i, p.afterGap(l, p.offset(time.Now())))

@@ -220,3 +220,24 @@ func TestWakeEndsAPauseButKeepsTheGap(t *testing.T) {
 		})
 	}
 }
+
+func TestShorterGapCountsAfterAWakeDuringASend(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const account = 1
+		heads := make(chan int64, 2)
+		p := outbox.NewPacer(func(_, message int64, _ time.Time) { heads <- message })
+		stop := run(t, p)
+		defer stop()
+		p.Enqueue(queued(account, 1, time.Hour))
+		p.Enqueue(queued(account, 2, time.Hour))
+		<-heads
+		p.Wake(account)
+		p.Finish(account, time.Now())
+		p.RegapAll(queued(account, 2, time.Second))
+		pass(time.Minute)
+		if len(heads) != 1 {
+			t.Error("the next message waits for the gap that was")
+		}
+	})
+}

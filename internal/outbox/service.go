@@ -78,8 +78,10 @@ type Service struct {
 	attemptCx context.Context // of attempts; outlives Run's by Config.Drain
 
 	mu       sync.Mutex
-	troubles map[int64]trouble // lanes whose head could not be sent yet
-	recalls  map[int64]recall  // lanes that have messages set aside
+	troubles map[int64]trouble       // lanes whose head could not be sent yet
+	recalls  map[int64]plannedRecall // lanes that have messages set aside
+	// awaited are the chats, by account, of the messages that are set aside or about to be.
+	awaited map[int64]map[int64]struct{}
 }
 
 // New makes a Service. Load must come before the first Accept, Run after it.
@@ -95,7 +97,8 @@ func New(d Deps, c Config) *Service {
 	def(&c.Drain, 10*time.Second)
 	def(&c.MinBackoff, time.Second)
 	def(&c.MaxBackoff, time.Minute)
-	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble), recalls: make(map[int64]recall)}
+	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble), recalls: make(map[int64]plannedRecall),
+		awaited: make(map[int64]map[int64]struct{})}
 	s.pacer = NewPacer(s.handOut)
 	return s
 }
@@ -152,7 +155,15 @@ func (s *Service) Wake(accountID int64) { s.pacer.Wake(accountID) }
 
 // Limited tells that WhatsApp's limit on an account began, changed or ended: what
 // waits for it is looked at anew.
-func (s *Service) Limited(accountID int64) { s.pacer.Recall(accountID) }
+func (s *Service) Limited(accountID int64) { s.recall(accountID) }
+
+// Answered tells that a chat is a conversation now. When first messages to it wait
+// for the end of a limit, they need not any more.
+func (s *Service) Answered(accountID, chatID int64) {
+	if s.awaits(accountID, chatID) {
+		s.recall(accountID)
+	}
+}
 
 // Queued counts the messages in the outbox and those in flight.
 func (s *Service) Queued() (messages, inFlight int) { return s.pacer.Queued() }

@@ -32,6 +32,7 @@ type memory struct {
 	gap      time.Duration
 	version  int64
 	accepted func([]store.Queued)
+	answered bool // see FirstContact
 }
 
 func newMemory() *memory {

@@ -49,7 +49,8 @@ type world struct {
 	named   []tideline.Peer
 	fresh   []store.NewChat
 	seen    int64
-	gone    bool // chats, by the time WhatsApp has answered
+	gone    bool   // chats, by the time WhatsApp has answered
+	leaving func() // called when an answer is about to be stored; nil = nothing
 }
 
 func newWorld() *world {
@@ -120,7 +121,11 @@ func (w *world) DueProfiles(_ context.Context, now time.Time, resting []int64, l
 	return list, err
 }
 
-func (w *world) FinishProfile(_ context.Context, p store.Profile, _ time.Time, news *store.Picture) error {
+// FinishProfile commits, like storage, also for a caller who left in the middle.
+func (w *world) FinishProfile(ctx context.Context, p store.Profile, _ time.Time, news *store.Picture) error {
+	if w.leaving != nil {
+		w.leaving()
+	}
 	return w.locked(func() error {
 		if w.gone {
 			return tideline.Errorf(tideline.CodeNotFound, "gone")
@@ -136,7 +141,7 @@ func (w *world) FinishProfile(_ context.Context, p store.Profile, _ time.Time, n
 			now.PictureID = news.ID
 		}
 		w.chats[p.ChatID] = now
-		return nil
+		return ctx.Err()
 	})
 }
 
@@ -427,6 +432,24 @@ func TestAPictureOfAChatThatWasTakenOverIsDiscarded(t *testing.T) {
 		w.after(time.Minute)
 		if w.kept == 0 || w.kept != w.dropped {
 			t.Errorf("%d kept, %d discarded", w.kept, w.dropped)
+		}
+	})
+}
+
+func TestAStopInTheMiddleOfACommitLosesNoPicture(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.pics[1] = "p1"
+	synctest.Test(t, func(t *testing.T) {
+		w.chat(1, 1, contact(1))
+		s := profile.New(profile.Deps{Store: w, Connector: w, Files: w}, profile.Config{})
+		ctx, stop := context.WithCancel(t.Context())
+		w.leaving = stop
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if w.stored[1] == nil || w.dropped != 0 {
+			t.Errorf("stored %+v, %d discarded: want a picture with its bytes", w.stored[1], w.dropped)
 		}
 	})
 }

@@ -56,6 +56,8 @@ type Config struct {
 const (
 	maxPicture  = 1 << 20 // bytes; WhatsApp's own have a tenth of that
 	maxAttempts = 12      // at one chat, until there is news of it
+	// finishTimeout bounds the wait for storage once WhatsApp has answered.
+	finishTimeout = 10 * time.Second
 )
 
 func (c Config) withDefaults() Config {

@@ -36,11 +36,20 @@ func (s *Service) visit(ctx context.Context, p store.Profile) (answered bool, er
 			return s.later(ctx, p, err)
 		}
 	}
-	err = s.deps.Store.FinishProfile(ctx, p, time.Now(), news)
-	if err != nil && news != nil && news.File != nil {
+	return true, s.finish(ctx, p, news)
+}
+
+// finish stores that WhatsApp answered, also while the server stops: storage may
+// commit what nobody waits for any more, and then the bytes of the picture must
+// stay. While it is not known whether it did, they stay, too.
+func (s *Service) finish(ctx context.Context, p store.Profile, news *store.Picture) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := s.deps.Store.FinishProfile(ctx, p, time.Now(), news)
+	if err != nil && ctx.Err() == nil && news != nil && news.File != nil {
 		s.deps.Files.Discard(ctx, *news.File)
 	}
-	return true, missed(err)
+	return missed(err)
 }
 
 // cleaned makes of a group what can be stored.

@@ -85,13 +85,15 @@ func (w writer) chatURL() string {
 	return fmt.Sprintf("%s/chat/%d/messages/", w.PublicURL, w.v.Chat.Chat.ID)
 }
 
-// responsible is who looks after the chat: in an assignment since then, otherwise
-// now; nil for nobody.
+// responsible is who looks after the chat, of an assignment since that; nil for
+// nobody.
 func (w writer) responsible() (name, email *string) {
-	k := w.v.Event.Kind
-	assignment := k == tideline.EventChatAssigned || k == tideline.EventChatUnassigned
-	if m := w.v.Chat.Responsible; m != nil && !assignment {
-		return optional(m.DisplayName), optional(m.Email)
+	switch w.v.Event.Kind {
+	case tideline.EventChatAssigned, tideline.EventChatUnassigned:
+	default:
+		if r := w.v.Chat.Responsible; r != nil {
+			return optional(r.DisplayName), optional(r.Email)
+		}
 	}
 	return optional(w.v.Event.Detail.ResponsibleName), optional(w.v.Event.Detail.ResponsibleEmail)
 }

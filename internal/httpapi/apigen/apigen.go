@@ -430,6 +430,23 @@ type FieldError struct {
 	Msg string `json:"msg"`
 }
 
+// FileByURLRequest defines model for FileByURLRequest.
+type FileByURLRequest struct {
+	// ContentType Its media type, when it can't be told from the bytes.
+	ContentType *string `json:"content_type,omitempty"`
+
+	// DownloadUrl Where the file is. Required, under this name or the other.
+	//
+	// Example: https://example.com/price-list.pdf
+	DownloadUrl *string `json:"download_url,omitempty"`
+
+	// Filename What to call the file instead of the name that it has there.
+	Filename *string `json:"filename,omitempty"`
+
+	// Url Another name of `download_url`.
+	Url *string `json:"url,omitempty"`
+}
+
 // FileInfo defines model for FileInfo.
 type FileInfo struct {
 	Filename string `json:"filename"`
@@ -1649,6 +1666,9 @@ type AddNoteTextRequestBody = AddNoteTextBody
 // SendVoiceMessageMultipartRequestBody defines body for SendVoiceMessage for multipart/form-data ContentType.
 type SendVoiceMessageMultipartRequestBody = VoiceMessageForm
 
+// UploadFileByURLJSONRequestBody defines body for UploadFileByURL for application/json ContentType.
+type UploadFileByURLJSONRequestBody = FileByURLRequest
+
 // UploadFileMultipartRequestBody defines body for UploadFile for multipart/form-data ContentType.
 type UploadFileMultipartRequestBody = FileUpload
 
@@ -1737,6 +1757,9 @@ type ServerInterface interface {
 	// ListFiles List uploaded files
 	// (GET /files)
 	ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams)
+	// UploadFileByURL Upload a file by its URL
+	// (POST /files)
+	UploadFileByURL(w http.ResponseWriter, r *http.Request)
 	// DeleteFile Delete a file
 	// (DELETE /files/{uid})
 	DeleteFile(w http.ResponseWriter, r *http.Request, uid string)
@@ -2562,6 +2585,20 @@ func (siw *ServerInterfaceWrapper) ListFiles(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListFiles(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadFileByURL operation middleware
+func (siw *ServerInterfaceWrapper) UploadFileByURL(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadFileByURL(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3864,6 +3901,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/chats/{chat_id}/labels", wrapper.AddChatLabels)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/chats/{chat_id}/notes", wrapper.AddNote)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/files", wrapper.ListFiles)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/files", wrapper.UploadFileByURL)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/whatsapp_accounts", wrapper.ListWhatsappAccountsV2)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/workspace/teammates", wrapper.ListTeammates)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teammates", wrapper.ListTeammatesAlias)

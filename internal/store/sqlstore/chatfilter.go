@@ -54,9 +54,15 @@ func (t *tx) chatQuery(ctx context.Context, workspaceID int64, f store.ChatFilte
 // CROSS JOIN lets SQLite start from the few chats: it has no statistics and would
 // rather walk. A walk reads no chats at all there, because the index of lists has
 // all that they are filtered by; TestListsOfChatsKeepToTheirIndexes holds it to that.
+// PostgreSQL, which plans for any label and not for this one, would rather read
+// all chats; OFFSET 0 keeps it from that.
 func (q *chatQuery) text(p store.Page) string {
 	from := `chats c`
-	if q.from != "" {
+	switch {
+	case q.from == "":
+	case q.d == dialectPostgres:
+		from = `(` + q.from + `) few CROSS JOIN LATERAL (SELECT * FROM chats x WHERE x.id = few.id OFFSET 0) c`
+	default:
 		from = `(` + q.from + `) few CROSS JOIN chats c`
 		q.add(`c.id = few.id`)
 	}

@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -29,7 +31,7 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 			}
 		}
 		if u.Responsible != nil && *u.Responsible != c.Responsible {
-			if err := t.assign(ctx, &c, *u.Responsible); err != nil {
+			if err := t.assign(ctx, &c, *u.Responsible, u); err != nil {
 				return err
 			}
 		}
@@ -73,25 +75,54 @@ func (t *tx) chooseName(ctx context.Context, c *tideline.Chat, name string) erro
 	return err
 }
 
-// assign makes a present member responsible for a chat, or nobody with 0.
-func (t *tx) assign(ctx context.Context, c *tideline.Chat, memberID int64) error {
+// assign makes a present member responsible for a chat, or nobody with 0, and
+// says so; u tells who did it and when.
+func (t *tx) assign(ctx context.Context, c *tideline.Chat, memberID int64, u store.ChatUpdate) error {
+	e := tideline.Event{WorkspaceID: c.WorkspaceID, Kind: tideline.EventChatUnassigned, At: u.At, AccountID: c.AccountID, ChatID: c.ID, MemberID: u.By}
+	const who = `SELECT display_name, email FROM members WHERE workspace_id = $1 AND id = $2`
 	if memberID != 0 {
-		var found int64
-		err := t.one(ctx, `SELECT id FROM members WHERE workspace_id = $1 AND id = $2 AND removed_at IS NULL`,
-			[]any{c.WorkspaceID, memberID}, &found)
+		e.Kind = tideline.EventChatAssigned
+		err := t.one(ctx, who+` AND removed_at IS NULL`, []any{c.WorkspaceID, memberID}, &e.Detail.ResponsibleName, &e.Detail.ResponsibleEmail)
 		if err != nil {
 			return missing(err, "member")
 		}
 	}
+	if c.Responsible != 0 {
+		err := t.one(ctx, who, []any{c.WorkspaceID, c.Responsible}, &e.Detail.PreviousName, &e.Detail.PreviousEmail)
+		if err != nil {
+			return err
+		}
+	}
 	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = $1 WHERE id = $2 AND workspace_id = $3`,
 		orNull(memberID), c.ID, c.WorkspaceID)
+	t.emit(e)
 	return err
 }
 
-// unassignAll takes a member's chats from them.
-func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64) error {
-	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = NULL WHERE workspace_id = $1 AND responsible_id = $2`, workspaceID, memberID)
-	return err
+// unassignAll takes the chats of a member who leaves from them, and says so.
+func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64, at time.Time) error {
+	var detail tideline.EventDetail
+	err := t.one(ctx, `SELECT display_name, email FROM members WHERE workspace_id = $1 AND id = $2`, []any{workspaceID, memberID},
+		&detail.PreviousName, &detail.PreviousEmail)
+	if err != nil {
+		return err
+	}
+	var events []tideline.Event
+	err = t.each(ctx, `UPDATE chats SET responsible_id = NULL WHERE workspace_id = $1 AND responsible_id = $2 RETURNING id, account_id`,
+		[]any{workspaceID, memberID}, func(r *sql.Rows) error {
+			e := tideline.Event{WorkspaceID: workspaceID, Kind: tideline.EventChatUnassigned, At: at, Detail: detail}
+			err := r.Scan(&e.ChatID, &e.AccountID)
+			events = append(events, e)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(events, func(a, b tideline.Event) int { return cmp.Compare(a.ChatID, b.ChatID) })
+	for _, e := range events {
+		t.emit(e)
+	}
+	return nil
 }
 
 // PutLabels implements store.ChatWork. Labels are made under the lock of the

@@ -53,7 +53,17 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 // commitPostgres gives a function that commits jobs in a transaction of the pool.
 func (s *Store) commitPostgres() func(jobs []*job) time.Duration {
 	d := &doubts{s: s, transact: func(run func(*tx) error) (bool, error) { return s.transact(context.Background(), run) }}
-	return d.commit
+	return func(jobs []*job) time.Duration {
+		together := make([]*job, 0, len(jobs))
+		for _, j := range jobs {
+			if j.alone != nil {
+				j.err = j.alone()
+			} else {
+				together = append(together, j)
+			}
+		}
+		return d.commit(together)
+	}
 }
 
 // transact runs run in one transaction of the pool. inDoubt means that the
@@ -281,6 +291,22 @@ func (s *Store) write(ctx context.Context, call string, fn func(ctx context.Cont
 		}
 		return failed(call, j.err)
 	}
+	return failed(call, s.transactAgain(ctx, fn))
+}
+
+// writeBesideSettlements is write for what must not happen at the same time as
+// settlements, receipts and receptions of an account. On PostgreSQL neither would
+// see what the other has not committed yet.
+func (s *Store) writeBesideSettlements(ctx context.Context, call string, accountID int64, fn func(ctx context.Context, t *tx) error) error {
+	if s.d == dialectSQLite {
+		return s.write(ctx, call, fn)
+	}
+	return s.settleJob(ctx, call, accountID, &job{alone: func() error { return s.transactAgain(ctx, fn) }})
+}
+
+// transactAgain runs fn in a transaction of the pool, again after failures that
+// another attempt may not have.
+func (s *Store) transactAgain(ctx context.Context, fn func(ctx context.Context, t *tx) error) error {
 	var err error
 	for range attempts {
 		var inDoubt bool
@@ -293,7 +319,7 @@ func (s *Store) write(ctx context.Context, call string, fn func(ctx context.Cont
 			break
 		}
 	}
-	return failed(call, err)
+	return err
 }
 
 // reader runs single statements outside a transaction.

@@ -17,6 +17,7 @@ type job struct {
 	receive *store.Reception
 	outcome *store.Outcome
 	write   func(ctx context.Context, t *tx) error
+	alone   func() error // commits by itself, while the committer does nothing else; not on SQLite
 
 	ctx      context.Context // of the caller; a job whose caller left is skipped
 	accepted store.Accepted  // outcome of accept

@@ -7,8 +7,11 @@
 // On SQLite one goroutine, the committer, owns the only writing connection. It
 // takes whatever is queued (acceptances, settlements, receipts and ordinary
 // write transactions), runs all of it in one transaction, commits, and answers.
-// On PostgreSQL acceptances and settlements have a committer each, and ordinary
-// transactions run side by side on the pool.
+// On PostgreSQL acceptances have a committer, settlements, receipts and receptions
+// one for each share of the accounts, and ordinary transactions run side by side
+// on the pool. What stores or moves messages of an account otherwise, a part of a
+// history, is an ordinary transaction in that committer's turn, because neither
+// would see what the other has not committed.
 //
 // There is no timer: whatever queued during one commit is the next batch.
 //

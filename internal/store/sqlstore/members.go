@@ -83,7 +83,7 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, memberID int64, a
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
-		if err := t.unassignAll(ctx, workspaceID, memberID); err != nil {
+		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
 		if _, err := t.exec(ctx, `UPDATE files SET uploaded_by = $1 WHERE workspace_id = $2 AND member_id = $3`,

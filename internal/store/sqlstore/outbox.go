@@ -112,13 +112,20 @@ func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (stor
 		if err != nil {
 			return err
 		}
-		if p.Note == store.NoteReachOutLimited {
-			p.HeldUntil = until
+		ahead, args := ``, []any{accountID, messageID}
+		switch {
+		case !until.IsZero(): // those held back are overtaken
+			ahead = ` AND (note <> $3 OR message_id = $2)`
+			args = append(args, store.NoteReachOutLimited)
+			if p.Note == store.NoteReachOutLimited {
+				p.HeldUntil = until
+			}
+		case p.Note == store.NoteReachOutLimited:
+			p.Note = "" // the limit is over
 		}
 		var head, gaps int64
 		if err := t.one(ctx, `SELECT count(*), min(message_id), CAST(sum(gap_ms) AS BIGINT) FROM outbox
-			WHERE account_id = $1 AND message_id <= $2 AND (note <> $3 OR message_id = $2)`, // those held back are overtaken
-			[]any{accountID, messageID, store.NoteReachOutLimited}, &p.Position, &head, &gaps); err != nil {
+			WHERE account_id = $1 AND message_id <= $2`+ahead, args, &p.Position, &head, &gaps); err != nil {
 			return err
 		}
 		p.Position-- // itself

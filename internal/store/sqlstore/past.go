@@ -9,8 +9,8 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// ReceiveHistory implements store.Histories. It is a transaction of its own, so a
-// part must be small: acceptances of the workspace wait for it.
+// ReceiveHistory implements store.Histories. A part must be small: acceptances of
+// the workspace wait for it, and so do settlements, whichever their account.
 func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.HistoryReceived, error) {
 	for _, c := range h.Chats {
 		for i := range c.Receptions {
@@ -22,7 +22,7 @@ func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.Hist
 		}
 	}
 	var got store.HistoryReceived
-	err := s.write(ctx, "receive history", func(ctx context.Context, t *tx) error {
+	err := s.writeBesideSettlements(ctx, "receive history", h.AccountID, func(ctx context.Context, t *tx) error {
 		got = store.HistoryReceived{}
 		if err := s.meet(ctx, t, h); err != nil {
 			return err

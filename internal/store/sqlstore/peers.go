@@ -149,7 +149,7 @@ func (x *peerIndex) chatOf(ctx context.Context, j *job) (*knownChat, error) {
 		}
 	}
 	// What a history calls somebody may be long out of date.
-	if c.follows(peer.Name) && !(in.History && c.named()) {
+	if c.follows(peer.Name) && (!in.History || !c.named()) {
 		return c, x.rename(ctx, c, peer.Name, peer.Name)
 	}
 	return c, nil

@@ -26,7 +26,7 @@ func (s *Store) prepareReads(ctx context.Context) error {
 	s.reads = make(map[string]*sql.Stmt)
 	for _, m := range readStatements() {
 		for _, text := range m.texts[s.d][:bits.Len(readRows)] {
-			stmt, err := s.pool.PrepareContext(ctx, text)
+			stmt, err := s.pool.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept until Close
 			if err != nil {
 				return err
 			}

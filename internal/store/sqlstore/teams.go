@@ -126,7 +126,7 @@ func (s *Store) RevokeInvitation(ctx context.Context, workspaceID, memberID int6
 			at.UnixMilli(), memberID, workspaceID); err != nil {
 			return err
 		}
-		if err := t.unassignAll(ctx, workspaceID, memberID); err != nil {
+		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
 		return t.bump(ctx)

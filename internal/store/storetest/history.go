@@ -55,6 +55,9 @@ func (w *world) byID(id string) tideline.Message {
 }
 
 var historyTests = map[string]func(*testing.T, *world){
+	"WhatComesLiveAndAsHistoryAtTheSameTimeIsThereOnce": whatComesLiveAndAsHistory,
+	"WhatIsSettledWhileChatsAreJoinedGoesAlong":         settlementsBesideATakeover,
+
 	"AHistoryMakesAChatAsThePhoneHasIt": func(t *testing.T, w *world) {
 		old := w.now.Add(-48 * time.Hour)
 		got := w.remember(2,

@@ -78,6 +78,13 @@ var holdTests = map[string]func(*testing.T, *world){
 		if !p.HeldUntil.IsZero() || !p.Expected.Before(until) {
 			t.Errorf("the one that overtakes it is at %+v", p)
 		}
+		w.must(w.store.SetAccountHold(w.ctx(), w.acc.ID, tideline.Hold{}))
+		p, err = w.store.PlaceOf(w.ctx(), w.ws.ID, known.MessageID)
+		w.must(err)
+		same(t, "position of the later one after the limit", p.Position, 1)
+		p, err = w.store.PlaceOf(w.ctx(), w.ws.ID, cold.MessageID)
+		w.must(err)
+		same(t, "place after the limit", []any{p.Position, p.Note, p.HeldUntil}, []any{0, "", time.Time{}})
 	},
 
 	"SettingsAreKept": func(t *testing.T, w *world) {

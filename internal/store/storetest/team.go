@@ -61,6 +61,58 @@ var teamTests = map[string]func(*testing.T, *world){
 		w.wantCode(w.store.UpdateChat(w.ctx(), other.ID, chat, store.ChatUpdate{Closed: new(true), At: w.now}), tideline.CodeNotFound)
 	},
 
+	"AssignmentsAreAnnounced": func(t *testing.T, w *world) {
+		chat := w.receiveMessage("A1").ChatID
+		second := w.receiveMessage("B1", from(contact(101, "Cat"))).ChatID
+		ben, cat := w.member("ben@example.com", tideline.RoleAgent), w.member("cat@example.com", tideline.RoleAgent)
+		before := w.lastEvent()
+		to := func(chatID, member int64) {
+			t.Helper()
+			w.update(chatID, func(u *store.ChatUpdate) { u.Responsible = &member })
+		}
+		for _, member := range []int64{ben.ID, ben.ID, cat.ID, 0, 0} { // what changes nothing is not announced
+			to(chat, member)
+		}
+		stranger := int64(99)
+		w.wantCode(w.store.UpdateChat(w.ctx(), w.ws.ID, chat, store.ChatUpdate{Responsible: &stranger, At: w.now}), tideline.CodeNotFound)
+		to(chat, cat.ID)
+		to(second, cat.ID)
+		left := w.now.Add(time.Hour)
+		w.must(w.store.RemoveMember(w.ctx(), w.ws.ID, cat.ID, left))
+		type line struct {
+			kind               tideline.EventType
+			chat, by           int64
+			previous, now      string // e-mails
+			previousName, name string
+		}
+		var got []line
+		for _, v := range w.events(before) {
+			e := v.Event
+			got = append(got, line{e.Kind, e.ChatID, e.MemberID, e.Detail.PreviousEmail, e.Detail.ResponsibleEmail, e.Detail.PreviousName, e.Detail.ResponsibleName})
+			same(t, "account", e.AccountID, w.acc.ID)
+		}
+		assigned := func(kind tideline.EventType, chatID, by int64, previous, now string) line {
+			return line{kind, chatID, by, previous, now, previous, now} // members are called by their e-mail here
+		}
+		want := []line{
+			assigned(tideline.EventChatAssigned, chat, w.owner.ID, "", "ben@example.com"),
+			assigned(tideline.EventChatAssigned, chat, w.owner.ID, "ben@example.com", "cat@example.com"),
+			assigned(tideline.EventChatUnassigned, chat, w.owner.ID, "cat@example.com", ""),
+			assigned(tideline.EventChatAssigned, chat, w.owner.ID, "", "cat@example.com"),
+			assigned(tideline.EventChatAssigned, second, w.owner.ID, "", "cat@example.com"),
+			assigned(tideline.EventChatUnassigned, chat, 0, "cat@example.com", ""),
+			assigned(tideline.EventChatUnassigned, second, 0, "cat@example.com", ""),
+		}
+		if len(got) != len(want) {
+			t.Fatalf("events: %+v", got)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("event %d: %+v, want %+v", i, got[i], want[i])
+			}
+		}
+	},
+
 	"ANameThatAPersonChoseIsUniqueAndStays": func(t *testing.T, w *world) {
 		first := w.receiveMessage("A1").ChatID
 		second := w.receiveMessage("B1", from(contact(101, "Ben"))).ChatID
@@ -139,11 +191,12 @@ var teamTests = map[string]func(*testing.T, *world){
 
 	"ANoteIsPartOfTheHistoryAndNothingElse": func(t *testing.T, w *world) {
 		got := w.receiveMessage("A1")
-		before := w.chat(got.ChatID)
+		before, event := w.chat(got.ChatID), w.lastEvent()
 		uid := w.note(got.ChatID, "she likes tea", w.now.Add(time.Minute))
 		w.note(got.ChatID, "and cake", w.now.Add(2*time.Minute))
 		same(t, "texts", w.texts(got.ChatID, store.MessageFilter{}), []string{"and cake", "she likes tea", "text of A1"})
 		same(t, "chat", w.chat(got.ChatID), before)
+		same(t, "events", w.kinds(event), []tideline.EventType{})
 		v := w.view(uid)
 		same(t, "type", v.Message.Type(), tideline.TypeNote)
 		same(t, "by", v.MemberName, w.owner.DisplayName)
@@ -162,8 +215,10 @@ var teamTests = map[string]func(*testing.T, *world){
 		uid := w.note(hidden, "she likes tea", w.now.Add(time.Hour))
 		_, err := w.store.PutLabels(w.ctx(), w.ws.ID, hidden, []string{"vip"}, false)
 		w.must(err)
+		event := w.lastEvent()
 		merged := w.receiveMessage("A3", at(w.now.Add(-time.Minute))).ChatID
 		same(t, "the chat that stays", merged, number)
+		same(t, "events of the merge", w.kinds(event), []tideline.EventType{tideline.EventMessageReceived})
 		c := w.chat(merged)
 		same(t, "responsible", c.Chat.Responsible, w.owner.ID)
 		same(t, "labels", c.Labels, []string{"vip"})

@@ -313,7 +313,7 @@ func (p *past) nameOf(ctx context.Context, who tideline.Peer) string {
 		if jid == "" || name != "" {
 			continue
 		}
-		c, err := p.s.cli.Store.Contacts.GetContact(ctx, parsed(string(jid)))
+		c, err := p.s.contacts.GetContact(ctx, parsed(string(jid)))
 		if err != nil {
 			continue // a name is not worth a failure
 		}

@@ -57,6 +57,7 @@ type session struct {
 	mu       sync.Mutex
 	state    tideline.AccountState // as last reported, or about to be; "" at first
 	reason   string                // as last reported, or about to be
+	until    time.Time             // as last reported, or about to be
 	told     tideline.AccountState // the state that the handler was told
 	changed  chan struct{}         // closed and replaced when told or closed changes
 	name     string                // push name as last reported
@@ -264,15 +265,15 @@ func (s *session) report(state tideline.AccountState, reason string) {
 	s.reportUntil(state, reason, time.Time{})
 }
 
-// reportUntil reports a state that ends by itself at until.
+// reportUntil reports a state that ends by itself at until. Another end is news.
 func (s *session) reportUntil(state tideline.AccountState, reason string, until time.Time) {
 	now := time.Now()
 	s.mu.Lock()
-	if s.closed || s.state == state && (reason == "" || reason == s.reason) {
+	if s.closed || s.state == state && (reason == "" || reason == s.reason && until.Equal(s.until)) {
 		s.mu.Unlock()
 		return
 	}
-	s.state, s.reason = state, reason
+	s.state, s.reason, s.until = state, reason, until
 	if state == tideline.AccountActive {
 		s.activeAt = now
 	}
