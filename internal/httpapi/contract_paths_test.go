@@ -70,7 +70,7 @@ func TestUnknownKeysAndParametersAreIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlite(t), nil)
 	own := w.belongings()
-	const more = `{"chat_id":7,"limit":"x","":null,"unknown":{"a":[1,{"b":"\u0000"}]},"Unknown":1,"data":`
+	const more = `{"chat_id":7,"limit":"x","":null,"unknown":{"a":[1,{"b":"\u0000"}]},"Unknown":1,"unknown":2,"data":`
 	for id, operation := range contractOperations(t) {
 		if last(id) || walls[id].form {
 			continue
