@@ -75,10 +75,21 @@ func TestSendCommand(t *testing.T) {
 	if r := s.run(t, "send", ana); r.code != 2 {
 		t.Errorf("nothing to send: exit code %d, %s", r.code, r.notes)
 	}
-	for _, token := range query[[]struct{ Name, State string }](t, s, "token", "list") {
-		if token.Name == "tideline send" && token.State != "revoked" {
+	made := 0
+	for _, token := range query[[]struct{ Name, State string }](t, s, "token", "list", "--all") {
+		if token.Name != "tideline send" {
+			continue
+		}
+		made++
+		if token.State != "revoked" {
 			t.Errorf("the command left a token behind: %+v", token)
 		}
+	}
+	if made == 0 {
+		t.Error("no token of the command is in the list")
+	}
+	if out := s.must(t, "token", "list"); strings.Contains(out, "tideline send") {
+		t.Errorf("the list shows tokens that have ended:\n%s", out)
 	}
 	r := runWith(t, []string{"TIDELINE_TOKEN=" + srv.Token, "TIDELINE_SERVER=" + srv.URL}, "send", ana, "without a data folder", "--json")
 	var sent struct {
@@ -87,9 +98,20 @@ func TestSendCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &sent); r.code != 0 || err != nil || sent.MessageUID == "" {
 		t.Errorf("with a token and a server: exit code %d, %v: %s%s", r.code, err, r.out, r.notes)
 	}
+	left, err := os.ReadFile(filepath.Join(s.dir, "server.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv.stop(t)
 	if r := s.run(t, "send", ana, "hello"); r.code != 1 || !strings.Contains(r.notes, "no server is running") {
 		t.Errorf("with the server stopped: exit code %d, %s", r.code, r.notes)
+	}
+	// A server that is killed leaves behind where it was.
+	if err := os.WriteFile(filepath.Join(s.dir, "server.json"), left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.run(t, "send", ana, "hello"); r.code != 1 || !strings.Contains(r.notes, "no server is running") {
+		t.Errorf("with the server killed: exit code %d, %s", r.code, r.notes)
 	}
 }
 

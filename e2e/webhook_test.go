@@ -245,10 +245,20 @@ func TestWebhookCommands(t *testing.T) {
 		{"webhook", "add", "message:new", r.URL, "--account", "+14849999999"}, {"webhook", "replay", id}, {"webhook", "replay", id, "--all", "--delivery", "1"},
 		{"webhook", "log", "99"}, {"webhook", "log", id, "--delivery", "999"}, {"webhook", "test", "99"}, {"webhook", "remove", "99"},
 	} {
-		if res := s.run(t, args...); res.code == 0 && args[1] != "log" {
+		if res := s.run(t, args...); res.code == 0 {
 			t.Errorf("%v succeeded", args)
 		}
 	}
+
+	if res := s.run(t, "doctor"); res.code != 0 || !strings.Contains(res.out, "webhooks: 1, whose receivers work") {
+		t.Errorf("doctor ends with %d:\n%s", res.code, res.out)
+	}
+	r.answer(http.StatusGone)
+	query[deliveryView](t, s, "webhook", "test", id)
+	eventually(t, "doctor tells", func(context.Context) (bool, string) {
+		res := s.run(t, "doctor")
+		return res.code == 1 && strings.Contains(res.out, "WRONG  webhook "+id+" of sandbox: disabled"), res.out
+	})
 	s.must(t, "webhook", "remove", id)
 	if list := query[[]hookView](t, s, "webhook", "list"); len(list) != 0 {
 		t.Errorf("after remove: %+v", list)

@@ -30,12 +30,31 @@ func (a *app) note(format string, args ...any) { fmt.Fprintf(a.notes, format+"\n
 func (a *app) folder() (datadir.Folder, error) {
 	f, err := datadir.Open(a.config.Folder())
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("there is no data folder at %s: start a server with tideline serve, or name its folder with --data", a.config.Folder())
+		return f, a.noFolder()
 	}
 	if err == nil && a.config.Sandbox && f.Kind != datadir.Sandbox {
 		return f, fmt.Errorf("%s belongs to a production server: leave --sandbox out", f.Path)
 	}
 	return f, err
+}
+
+// noFolderError says that no server has ever run on a folder.
+type noFolderError struct{ path, advice string }
+
+func (e *noFolderError) Error() string {
+	return fmt.Sprintf("there is no data folder at %s: %s", e.path, e.advice)
+}
+
+// noFolder describes the folder that isn't there. Whoever tries the sandbox forgets
+// --sandbox sooner or later.
+func (a *app) noFolder() *noFolderError {
+	e := &noFolderError{path: a.config.Folder(), advice: "start a server with tideline serve, or name its folder with --data"}
+	if a.config.Data == "" && !a.config.Sandbox {
+		if f, err := datadir.Open(config.DefaultSandbox); err == nil && f.Kind == datadir.Sandbox {
+			e.advice += "; for the sandbox in " + config.DefaultSandbox + " add --sandbox"
+		}
+	}
+	return e
 }
 
 // openStore opens the database for a command. It neither makes nor migrates
@@ -51,7 +70,7 @@ func (a *app) openStore(ctx context.Context) (*sqlstore.Store, error) {
 			}
 		}
 		if _, err := os.Stat(a.config.DatabaseURL()); err != nil {
-			return nil, fmt.Errorf("there is no database yet: start the server once with tideline serve: %w", err)
+			return nil, fmt.Errorf("there is no database yet: start the server once with tideline serve, or look at --database: %w", err)
 		}
 	}
 	options := sqlstore.Options{Database: a.config.DatabaseURL(), Conns: 2}

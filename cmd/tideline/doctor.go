@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/config"
@@ -22,7 +24,7 @@ type doctorCmd struct {
 
 // Help implements kong.HelpProvider.
 func (doctorCmd) Help() string {
-	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, whether ffmpeg is there to convert voice notes, and the state of every account. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
+	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, whether ffmpeg is there to convert voice notes, the state of every account, and whether the receivers of webhooks take what they are sent. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
 
     tideline doctor
     tideline doctor --json | jq '.checks[] | select(.ok | not)'`
@@ -37,12 +39,15 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	var e examination
-	if folder, ok := e.folder(a); ok {
+	folder, ok := e.folder(a)
+	if ok {
 		e.server(ctx, a, folder)
 		e.files(folder)
 	}
 	e.voice(ctx, c.FFmpeg)
-	e.database(ctx, a)
+	if ok || a.config.Database != "" { // else it would be in the folder
+		e.database(ctx, a)
+	}
 	v := doctorJSON{OK: true, Checks: e.checks}
 	for _, c := range e.checks {
 		v.OK = v.OK && c.OK
@@ -82,6 +87,11 @@ func (e *examination) ill(name, advice, format string, args ...any) {
 
 func (e *examination) folder(a *app) (datadir.Folder, bool) {
 	f, err := a.folder()
+	if none, ok := errors.AsType[*noFolderError](err); ok {
+		advice := strings.ToUpper(none.advice[:1]) + none.advice[1:] + "."
+		e.ill("data folder", advice, "there is none at %s", none.path)
+		return f, false
+	}
 	if err != nil {
 		e.ill("data folder", "Name the folder that the server uses with --data, or start a server.", "%s", explain(err))
 		return f, false
@@ -132,6 +142,10 @@ func (e *examination) files(f datadir.Folder) {
 	}
 	if err == nil {
 		_, err = os.ReadDir(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.ill("files", "Start the server once, which makes it.", "there is no %s", dir)
+		return
 	}
 	if err != nil {
 		e.ill("files", "Check the free space of the disk and who owns the folder.", "%s: %v", dir, err)
@@ -184,6 +198,7 @@ func (e *examination) database(ctx context.Context, a *app) {
 	e.well("database", "reachable, version %d", current)
 	e.ledger(ctx, s)
 	e.accounts(ctx, a, s)
+	e.webhooks(ctx, s)
 }
 
 func (e *examination) ledger(ctx context.Context, s *sqlstore.Store) {
@@ -228,6 +243,42 @@ func (e *examination) accounts(ctx context.Context, a *app, s *sqlstore.Store) {
 		case tideline.AccountOutdated:
 			e.ill(name, "Update Tideline: WhatsApp refuses this version of the client library. Until there is a newer one, announce another version: tideline whatsapp-version", "%s", found)
 		}
+	}
+}
+
+// webhooks tells which receivers take nothing. Those that somebody disabled are no
+// fault, and those that work are counted only.
+func (e *examination) webhooks(ctx context.Context, s *sqlstore.Store) {
+	all, err := s.ListWorkspaces(ctx)
+	if err != nil {
+		e.ill("webhooks", "Look at the database.", "they can't be read: %v", err)
+		return
+	}
+	working, broken := 0, 0
+	for _, w := range all {
+		hooks, err := s.ListWebhooks(ctx, w.ID)
+		if err != nil {
+			e.ill("webhooks", "Look at the database.", "they can't be read: %v", err)
+			return
+		}
+		for i := range hooks {
+			h := &hooks[i]
+			name := fmt.Sprintf("webhook %d of %s", h.ID, w.Slug)
+			look := fmt.Sprintf("tideline webhook log %d --workspace %s", h.ID, w.Slug)
+			switch {
+			case h.Trouble != "":
+				broken++
+				e.ill(name, "Mend the receiver, see "+look+", and enable it: tideline webhook add with the same event type and URL.", "disabled: %s", h.Trouble)
+			case h.Enabled && h.Circuit.Open():
+				broken++
+				e.ill(name, "Look at what it answers: "+look+". Its deliveries wait for three days.", "its receiver is down since %s", stamp(h.Circuit.OpenSince, w.Location()))
+			case h.Enabled:
+				working++
+			}
+		}
+	}
+	if working > 0 || broken == 0 {
+		e.well("webhooks", "%d, whose receivers work", working)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidelinehq/tideline/internal/config"
+	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -118,8 +119,8 @@ func addFile(c *cli, ctx *kong.Context) error {
 func usage(parser *kong.Kong, err error, notes io.Writer) int {
 	command := "tideline"
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
-		if c := parse.Context.Command(); c != "" {
-			command += " " + c
+		if node := parse.Context.Selected(); node != nil {
+			command = node.FullPath() // without arguments, which --help doesn't take
 		}
 	}
 	fmt.Fprintf(notes, "tideline: %v\nRun \"%s --help\" for how to use it.\n", err, command)
@@ -131,10 +132,22 @@ func usage(parser *kong.Kong, err error, notes io.Writer) int {
 func explain(err error) string {
 	e, ok := errors.AsType[*tideline.Error](err)
 	if !ok {
-		return err.Error()
+		return databaseAdvice(err) + err.Error()
 	}
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %v", e.Message, e.Err)
 	}
 	return e.Message
+}
+
+// databaseAdvice says what to do about a database that can't be worked with, to
+// be put before the cause; "" when err is about something else.
+func databaseAdvice(err error) string {
+	switch {
+	case sqlstore.Locked(err):
+		return "another program holds the database: end what works on it besides Tideline, such as a backup or an sqlite3 shell, and try again: "
+	case sqlstore.Unreachable(err):
+		return "no connection to PostgreSQL: check that it runs, and the host, user, password and name in --database: "
+	}
+	return ""
 }

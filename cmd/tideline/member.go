@@ -17,7 +17,7 @@ type memberCmd struct {
 
 type memberAddCmd struct {
 	Email string `arg:"" help:"Their e-mail, by which commands name them."`
-	Name  string `help:"Their name. Default: the e-mail."`
+	Name  string `placeholder:"NAME" help:"Their name. Default: the e-mail."`
 	Role  string `default:"agent" help:"admin, team_supervisor, teammate, agent or collaborator (${default})."`
 }
 

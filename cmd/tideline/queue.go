@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+	"github.com/tidelinehq/tideline/internal/workspace"
 )
 
 type queueCmd struct{}
@@ -13,7 +16,8 @@ type queueCmd struct{}
 func (queueCmd) Help() string {
 	return `Shows how many accepted messages wait in each workspace's outbox. tideline message show tells the place of a single one.
 
-    tideline queue`
+    tideline queue
+    tideline queue --workspace shop`
 }
 
 // Run shows the queues.
@@ -27,12 +31,16 @@ func (queueCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.config.Workspace != "" {
+		w, err := workspace.New(s, nil).Pick(ctx, a.config.Workspace)
+		if err != nil {
+			return err
+		}
+		all = []tideline.Workspace{w}
+	}
 	views := make([]queueJSON, 0, len(all))
 	var rows [][]string
 	for _, w := range all {
-		if a.config.Workspace != "" && a.config.Workspace != w.Slug {
-			continue
-		}
 		n, err := s.QueueLength(ctx, w.ID)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,18 +20,18 @@ import (
 
 type sendCmd struct {
 	To       string `arg:"" optional:"" help:"The recipient's number, with country code. Left out with --to-chat, --jid and --to-name."`
-	Text     string `arg:"" optional:"" help:"The text. May be left out with --file."`
-	ToChat   int64  `placeholder:"ID" xor:"target" help:"Send to the chat with this id."`
+	Text     string `arg:"" optional:"" help:"The text. May be left out when a file goes along."`
+	ToChat   int64  `placeholder:"ID" xor:"target" help:"Send to the chat with this id, as GET /chats lists it."`
 	JID      string `name:"jid" placeholder:"JID" xor:"target" help:"Send to a contact or group by JID."`
 	ToName   string `placeholder:"NAME" xor:"target" help:"Send to the chat with exactly this name."`
-	File     string `type:"existingfile" help:"A file to attach."`
-	Document string `type:"existingfile" help:"A file to send as a document, whatever it is. Needs --to-chat."`
-	Voice    string `type:"existingfile" help:"A recording to send as a voice note. Needs --to-chat. Opus in Ogg goes as it is; other audio needs ffmpeg on the server."`
+	File     string `placeholder:"FILE" type:"existingfile" help:"A file to attach."`
+	Document string `placeholder:"FILE" type:"existingfile" help:"A file to send as a document, whatever it is. Needs --to-chat."`
+	Voice    string `placeholder:"FILE" type:"existingfile" help:"A recording to send as a voice note. Needs --to-chat. Opus in Ogg goes as it is; other audio needs ffmpeg on the server."`
 	Template int64  `placeholder:"ID" help:"An attachment template to attach, from tideline template list."`
 	ReplyTo  string `placeholder:"UID" help:"The message of the same chat to answer."`
 	From     string `placeholder:"NUMBER" help:"The account that sends. Default: the most recently connected one."`
-	ChatName string `help:"Name of the chat, when it is new."`
-	Label    string `help:"Label for the chat."`
+	ChatName string `placeholder:"NAME" help:"Name of the chat, when it is new."`
+	Label    string `placeholder:"LABEL" help:"Label for the chat."`
 	Server   string `placeholder:"URL" help:"Server to send through. Default: the one that runs on the data folder."`
 	Token    string `placeholder:"TOKEN" help:"API token. Default: one made for this command and revoked when it ends."`
 }
@@ -106,9 +107,20 @@ func (c *sendCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	sent, err := c.send(ctx, api)
 	if err != nil {
-		return err
+		return whySend(err, server)
 	}
 	return a.show(map[string]string{"message_uid": sent.MessageUID}, func(w io.Writer) { fmt.Fprintln(w, sent.MessageUID) })
+}
+
+// whySend adds to what went wrong what the operator can do about it.
+func whySend(err error, server string) error {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("no answer from %s: see with tideline doctor whether the server runs there, or name another with --server: %w", server, err)
+	}
+	if client.Code(err) == client.CodeInvalidToken {
+		return fmt.Errorf("%w: give a token of this server with --token or TIDELINE_TOKEN; tideline token create makes one", err)
+	}
+	return err
 }
 
 // send makes the call that the flags ask for.
@@ -157,6 +169,12 @@ func (c *sendCmd) server(a *app) (string, error) {
 		return "", err
 	}
 	s, err := f.Server()
+	if err == nil {
+		// What a server that was killed left behind says nothing.
+		if locked, lockErr := f.Locked(); lockErr == nil && !locked {
+			err = fs.ErrNotExist
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errors.New("no server is running on this data folder: start one with tideline serve, or name one with --server")
 	}

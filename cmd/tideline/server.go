@@ -101,7 +101,7 @@ func (s *server) listen(ctx context.Context) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", s.common.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", s.common.Listen, err)
+		return fmt.Errorf("%w: choose another address with --listen", err)
 	}
 	s.stack.push("listener", func() error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {

@@ -17,7 +17,7 @@ type tokenCmd struct {
 }
 
 type tokenCreateCmd struct {
-	Name   string        `required:"" help:"What the token is for, to tell it apart in lists."`
+	Name   string        `required:"" placeholder:"NAME" help:"What the token is for, to tell it apart in lists."`
 	Member string        `placeholder:"EMAIL" help:"Member who holds it and whose role it has. Default: the owner."`
 	TTL    time.Duration `name:"ttl" placeholder:"TIME" help:"How long it is good, e.g. 720h. Default: until it is revoked."`
 }
@@ -47,15 +47,17 @@ func (c *tokenCreateCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type tokenListCmd struct{}
+type tokenListCmd struct {
+	All bool `help:"Show revoked and expired ones too."`
+}
 
 // Help implements kong.HelpProvider.
 func (tokenListCmd) Help() string {
-	return "Lists the workspace's tokens by their first characters; revoked and expired ones too.\n\n    tideline token list"
+	return "Lists the workspace's tokens by their first characters. Those that were revoked or have expired, such as the one that each tideline send makes for itself, are shown with --all.\n\n    tideline token list\n    tideline token list --all"
 }
 
 // Run lists tokens.
-func (tokenListCmd) Run(ctx context.Context, a *app) error {
+func (c *tokenListCmd) Run(ctx context.Context, a *app) error {
 	return a.with(ctx, func(d *desk) error {
 		tokens, err := auth.NewTokens(d.store, nil).List(ctx, d.workspace.ID)
 		if err != nil {
@@ -69,13 +71,16 @@ func (tokenListCmd) Run(ctx context.Context, a *app) error {
 		for _, m := range members {
 			byID[m.ID] = m
 		}
-		views := make([]tokenJSON, len(tokens))
-		rows := make([][]string, len(tokens))
+		views := make([]tokenJSON, 0, len(tokens))
+		var rows [][]string
 		loc := d.workspace.Location()
-		for i, t := range tokens {
+		for _, t := range tokens {
 			v := tokenView(t, byID[t.MemberID])
-			views[i] = v
-			rows[i] = []string{fmt.Sprint(v.ID), v.Name, v.Prefix + "…", v.Member, v.State, stamp(t.CreatedAt, loc), stamp(t.ExpiresAt, loc)}
+			if v.ended() && !c.All {
+				continue
+			}
+			views = append(views, v)
+			rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.Prefix + "…", v.Member, v.State, stamp(t.CreatedAt, loc), stamp(t.ExpiresAt, loc)})
 		}
 		return a.show(views, func(w io.Writer) {
 			table(w, []string{"ID", "NAME", "TOKEN", "MEMBER", "STATE", "CREATED", "EXPIRES"}, rows)
@@ -118,13 +123,22 @@ type tokenJSON struct {
 	RevokedAt jsonTime `json:"revoked_at"`
 }
 
+// ended reports whether the token will never be good again.
+func (v tokenJSON) ended() bool { return v.State == tokenRevoked || v.State == tokenExpired }
+
+// States of a token that has ended.
+const (
+	tokenRevoked = "revoked"
+	tokenExpired = "expired"
+)
+
 func tokenView(t tideline.Token, m tideline.Member) tokenJSON {
 	state := "active"
 	switch {
 	case !t.RevokedAt.IsZero():
-		state = "revoked"
+		state = tokenRevoked
 	case !t.ExpiresAt.IsZero() && !time.Now().Before(t.ExpiresAt):
-		state = "expired"
+		state = tokenExpired
 	case m.ID == 0:
 		state = "orphaned"
 	}

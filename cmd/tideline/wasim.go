@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 
 	"github.com/tidelinehq/tideline/internal/telemetry"
@@ -39,6 +41,9 @@ func (c *wasimCmd) Run(ctx context.Context, a *app) error {
 		options.TLSListen = net.JoinHostPort(host, "0")
 	}
 	srv, err := wasim.Start(ctx, options)
+	if refused, ok := errors.AsType[*net.OpError](err); ok && refused.Op == "listen" {
+		return fmt.Errorf("%w: choose another address with --listen; port 0 picks a free one", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,20 @@ func (a *app) webhooks(ctx context.Context, do func(d *desk, s *webhook.Service,
 	})
 }
 
+// oneWebhook runs do as webhooks does, when the workspace has the webhook id.
+func (a *app) oneWebhook(ctx context.Context, id int64, do func(d *desk, s *webhook.Service, p *tideline.Principal) error) error {
+	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
+		_, err := s.Get(ctx, p, id)
+		if tideline.IsCode(err, tideline.CodeNotFound) {
+			return tideline.Errorf(tideline.CodeNotFound, "the workspace %s has no webhook %d: tideline webhook list shows them", d.workspace.Slug, id)
+		}
+		if err != nil {
+			return err
+		}
+		return do(d, s, p)
+	})
+}
+
 type webhookListCmd struct {
 	Secrets bool `help:"Show the secrets that sign deliveries."`
 }
@@ -67,6 +81,8 @@ type webhookAddCmd struct {
 // Help implements kong.HelpProvider.
 func (webhookAddCmd) Help() string {
 	return `Subscribes a URL to events and prints the secret that signs deliveries (Standard Webhooks). Asking again for one that exists changes nothing but enables it. URLs in private networks need --allow-network on the server.
+
+Event types are message:new, message:sent:new, message:received:new, message:reaction, chat:new, chat:incoming:new, chat:outgoing:new, whatsapp:account:connected, whatsapp:account:disconnected, call:incoming:missed and others; docs/compatibility.md says when each happens.
 
     tideline webhook add message:received:new https://example.com/hooks/whatsapp
     tideline webhook add message:new http://127.0.0.1:9000/ --account +14840000000`
@@ -132,7 +148,7 @@ func (webhookRemoveCmd) Help() string {
 
 // Run removes a webhook.
 func (c *webhookRemoveCmd) Run(ctx context.Context, a *app) error {
-	return a.webhooks(ctx, func(_ *desk, s *webhook.Service, p *tideline.Principal) error {
+	return a.oneWebhook(ctx, c.ID, func(_ *desk, s *webhook.Service, p *tideline.Principal) error {
 		if err := s.Delete(ctx, p, c.ID); err != nil {
 			return err
 		}
@@ -157,7 +173,7 @@ func (c *webhookRotateCmd) Run(ctx context.Context, a *app) error {
 	if c.Overlap < 0 {
 		return tideline.Errorf(tideline.CodeValidation, "--overlap %s is negative; use 0s to end the old secret at once", c.Overlap)
 	}
-	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
+	return a.oneWebhook(ctx, c.ID, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
 		w, err := s.RotateSecret(ctx, p, c.ID, c.Overlap)
 		if err != nil {
 			return err

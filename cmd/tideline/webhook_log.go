@@ -28,12 +28,9 @@ func (webhookLogCmd) Help() string {
 
 // Run shows the log.
 func (c *webhookLogCmd) Run(ctx context.Context, a *app) error {
-	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
+	return a.oneWebhook(ctx, c.ID, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
 		if c.Delivery != 0 {
-			v, attempts, err := s.Delivery(ctx, p, c.Delivery)
-			if err == nil && v.WebhookID != c.ID {
-				err = tideline.Errorf(tideline.CodeNotFound, "the delivery %d belongs to the webhook %d", v.ID, v.WebhookID)
-			}
+			v, attempts, err := deliveryOf(ctx, s, p, c.ID, c.Delivery)
 			if err != nil {
 				return err
 			}
@@ -59,6 +56,18 @@ func (c *webhookLogCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+// deliveryOf gives a delivery of one webhook, with its attempts.
+func deliveryOf(ctx context.Context, s *webhook.Service, p *tideline.Principal, webhookID, id int64) (store.Delivery, []store.Attempt, error) {
+	v, attempts, err := s.Delivery(ctx, p, id)
+	switch {
+	case tideline.IsCode(err, tideline.CodeNotFound):
+		err = tideline.Errorf(tideline.CodeNotFound, "there is no delivery %d: tideline webhook log %d lists them, for ten days", id, webhookID)
+	case err == nil && v.WebhookID != webhookID:
+		err = tideline.Errorf(tideline.CodeNotFound, "the delivery %d belongs to the webhook %d", id, v.WebhookID)
+	}
+	return v, attempts, err
+}
+
 type webhookReplayCmd struct {
 	ID       int64 `arg:"" help:"The webhook, from tideline webhook list."`
 	Delivery int64 `placeholder:"ID" help:"Deliver this one again."`
@@ -79,12 +88,12 @@ func (c *webhookReplayCmd) Run(ctx context.Context, a *app) error {
 	if (c.Delivery != 0) == c.All {
 		return tideline.Errorf(tideline.CodeValidation, "say what to deliver again: --delivery with a number from tideline webhook log, or --all")
 	}
-	return a.webhooks(ctx, func(_ *desk, s *webhook.Service, p *tideline.Principal) error {
+	return a.oneWebhook(ctx, c.ID, func(_ *desk, s *webhook.Service, p *tideline.Principal) error {
 		n := int64(1)
 		var err error
 		if c.All {
 			n, err = s.ReplayAll(ctx, p, c.ID, c.filter())
-		} else {
+		} else if _, _, err = deliveryOf(ctx, s, p, c.ID, c.Delivery); err == nil {
 			_, err = s.Replay(ctx, p, c.Delivery)
 		}
 		if err != nil {
@@ -111,7 +120,7 @@ const lookEvery = 200 * time.Millisecond
 
 // Run tests a webhook.
 func (c *webhookTestCmd) Run(ctx context.Context, a *app) error {
-	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
+	return a.oneWebhook(ctx, c.ID, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
 		made, err := s.Test(ctx, p, c.ID)
 		if err != nil {
 			return err

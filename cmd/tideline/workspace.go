@@ -21,10 +21,10 @@ type workspaceCmd struct {
 
 type workspaceCreateCmd struct {
 	Slug       string `arg:"" help:"Its name in commands: lower-case letters, digits and dashes."`
-	Name       string `help:"Its name for people. Default: the slug."`
+	Name       string `placeholder:"NAME" help:"Its name for people. Default: the slug."`
 	TimeZone   string `default:"UTC" help:"Decides when a month begins and how times are shown, e.g. Europe/Berlin (${default})."`
 	Plan       string `default:"self-hosted" help:"Its plan, from tideline plan list (${default})."`
-	OwnerName  string `help:"Name of the owner. Default: Owner."`
+	OwnerName  string `placeholder:"NAME" help:"Name of the owner. Default: Owner."`
 	OwnerEmail string `help:"E-mail of the owner."`
 }
 

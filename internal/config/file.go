@@ -30,8 +30,11 @@ func LoadFile(c *Common) (*File, error) {
 	if errors.Is(err, fs.ErrNotExist) && c.Config == "" {
 		return nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("read the configuration file: %w: run commands as the user that the server runs as", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration file: %w", err)
+		return nil, fmt.Errorf("read the configuration file: %w: look at --config", err)
 	}
 	return parseFile(path, data)
 }

@@ -62,7 +62,7 @@ func Create(path string, kind Kind) (Folder, error) {
 		return Folder{}, err
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return Folder{}, fmt.Errorf("make data folder: %w", err)
+		return Folder{}, fmt.Errorf("make data folder: %w: name another one with --data", err)
 	}
 	f = Folder{Path: path, Kind: kind}
 	if err := WriteFile(f.In(kindFile), []byte(string(kind)+"\n")); err != nil {

@@ -233,6 +233,9 @@ func TestTheClientHasEveryOperation(t *testing.T) {
 	w.must(err)
 	w.same("files", len(files), 1)
 	w.must(c.DeleteFile(ctx, up.UID))
+	fetched, err := c.UploadURL(ctx, w.hosted("b.txt", "y"), "c.txt", "")
+	w.must(err)
+	w.same("file by URL", fetched.Name, "c.txt")
 
 	hook, err := c.CreateWebhook(ctx, "message:new", "https://example.com/hook")
 	w.must(err)

@@ -105,7 +105,7 @@ func CheckWebhookURL(s string) error {
 // CheckEventType reports whether a webhook can subscribe to t.
 func CheckEventType(t EventType) error {
 	if !t.Subscribable() {
-		return Invalid([]FieldError{{Path: []string{"event_type"}, Msg: "is not an event type that webhooks know"}})
+		return Invalid([]FieldError{{Path: []string{"event_type"}, Msg: "is not an event type that webhooks know, such as message:received:new"}})
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ const (
 // errSlow says that a conversion took longer than it may.
 var errSlow = errors.New("ffmpeg takes too long")
 
-// Version gives the path of ffmpeg and the first line of what it says about
-// itself. It is an error when there is none that runs.
+// Version gives the path of ffmpeg and its version as it says it itself, such as
+// "ffmpeg version 5.1.9". It is an error when there is none that runs.
 func (c *Converter) Version(ctx context.Context) (path, version string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, versionWait)
 	defer cancel()
@@ -41,6 +41,7 @@ func (c *Converter) Version(ctx context.Context) (path, version string, err erro
 		return "", "", fmt.Errorf("run %s: %w", path, err)
 	}
 	version, _, _ = strings.Cut(out.b.String(), "\n")
+	version, _, _ = strings.Cut(version, " Copyright")
 	return path, strings.TrimSpace(version), nil
 }
 

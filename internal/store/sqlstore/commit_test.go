@@ -179,6 +179,35 @@ func TestACallerThatLeavesIsNotCommitted(t *testing.T) {
 	}
 }
 
+// TestAWriteThatIsUnderWayIsWaitedFor is about what a write fills in: the caller
+// reads it, whether or not its context has ended meanwhile.
+func TestAWriteThatIsUnderWayIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	filled := 0
+	c := startCommitter(8, func([]*job) time.Duration {
+		close(begun)
+		<-release
+		filled = 7
+		return 0
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	go func() {
+		answered <- c.do(ctx, &job{write: func(context.Context, *tx) error { return nil }})
+	}()
+	<-begun
+	leave()
+	close(release)
+	if err := <-answered; err != nil || filled != 7 {
+		t.Errorf("the caller is answered %v and reads %d", err, filled)
+	}
+	c.stop()
+	if err := c.do(ctx, &job{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that has left is answered %v", err)
+	}
+}
+
 func TestTheChatCacheForgetsTheOldest(t *testing.T) {
 	t.Parallel()
 	c := newChatCache(2)

@@ -20,6 +20,8 @@ type job struct {
 	alone   func() error // commits by itself, while the committer does nothing else; not on SQLite
 
 	ctx      context.Context // of the caller; a job whose caller left is skipped
+	left     bool            // the caller left before it was taken
+	taken    bool            // it is being committed
 	accepted store.Accepted  // outcome of accept
 	received store.Received  // outcome of receive
 	fresh    bool            // accepted in a chat that the chat cache does not have
@@ -50,7 +52,9 @@ func startCommitter(maxJobs int, commit func([]*job) (again time.Duration)) *com
 }
 
 // do queues j and waits for its outcome, or for the end of ctx: then it returns
-// ctx's error although j may still be committed, and j must not be looked at.
+// ctx's error although j may still be committed, and j must not be looked at. A
+// write that has been taken is waited for in any case, because it fills in what
+// its caller goes on to read.
 func (c *committer) do(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -72,8 +76,20 @@ func (c *committer) do(ctx context.Context, j *job) error {
 	case <-j.done:
 		return nil
 	case <-ctx.Done():
+		if j.write != nil && !c.leave(j) {
+			<-j.done
+			return nil
+		}
 		return ctx.Err()
 	}
+}
+
+// leave takes j out of the queue; false when it was taken already.
+func (c *committer) leave(j *job) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j.left = true
+	return !j.taken
 }
 
 // stop refuses new jobs and returns when the queued ones are committed.
@@ -151,7 +167,8 @@ func (c *committer) take() (jobs []*job, closed bool) {
 	for len(jobs) == 0 && len(c.queue) > 0 {
 		n := min(c.max, len(c.queue))
 		for _, j := range c.queue[:n] {
-			if j.ctx.Err() == nil {
+			if !j.left && j.ctx.Err() == nil {
+				j.taken = true
 				jobs = append(jobs, j)
 			}
 		}

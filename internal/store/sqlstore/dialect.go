@@ -139,8 +139,8 @@ func blamesData(err error) bool {
 // mayRetry reports whether a transaction that failed with err before its
 // commit can be run again with hope.
 func mayRetry(err error) bool {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED
+	if Locked(err) {
+		return true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// Serialization failure, deadlock, a lost connection, a server that
