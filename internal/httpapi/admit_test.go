@@ -21,6 +21,9 @@ func operations(t *testing.T) []request {
 	for id, operation := range contractOperations(t) {
 		method, path, _ := strings.Cut(operation, " ")
 		r := request{method: method, path: nothing.fill(path), body: nothing.fill(walls[id].body)}
+		// A send may be judged by who asked a second ago until it is accepted. So it
+		// must not be refused for something else before.
+		r.body = strings.Replace(r.body, `,"whatsapp_account_id":"x"`, "", 1)
 		if walls[id].form {
 			r.body, r.header = "x", http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}
 		}

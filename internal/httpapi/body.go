@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,14 +15,16 @@ import (
 )
 
 // body reads the keys of a JSON object one by one and collects all that is wrong
-// with them, as query does for parameters. Unknown keys are ignored; null counts
-// as not given. Sends, of which there are many, have a decoder of their own.
+// with them, as query does for parameters. Unknown keys are ignored, however
+// often they are there; null counts as not given. Sends, of which there are many,
+// have a decoder of their own.
 type body struct {
-	values map[string]jsontext.Value
-	wrong  []tideline.FieldError
+	values   map[string]jsontext.Value
+	repeated map[string]bool
+	wrong    []tideline.FieldError
 }
 
-// bodyOf reads the body of a request; it must be an object without repeated keys.
+// bodyOf reads the body of a request; it must be an object.
 func (s *server) bodyOf(r *http.Request) (*body, error) {
 	d := s.getDecoder()
 	defer s.putDecoder(d)
@@ -28,17 +32,48 @@ func (s *server) bodyOf(r *http.Request) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &body{}
-	if err := json.Unmarshal(raw, &b.values); err != nil {
-		if _, ok := err.(*json.SemanticError); ok { //nolint:errorlint // a syntax error may be wrapped in one
-			return nil, badJSON("the body must be an object")
-		}
-		return nil, syntaxError(err, len(raw))
-	}
-	if b.values == nil {
-		return nil, badJSON("the body must be an object")
+	b := &body{values: map[string]jsontext.Value{}, repeated: map[string]bool{}}
+	if err := b.decode(jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true)), len(raw)); err != nil {
+		return nil, err
 	}
 	return b, nil
+}
+
+// decode reads an object of length bytes, and nothing after it.
+func (b *body) decode(d *jsontext.Decoder, length int) error {
+	if kind := d.PeekKind(); kind != '{' && kind != 0 {
+		// Read it first: what is no JSON should be called that.
+		if err := d.SkipValue(); err != nil {
+			return syntaxError(err, length)
+		}
+		return badJSON("the body must be an object, not " + describeKind(kind))
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return syntaxError(err, length)
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return syntaxError(err, length)
+		}
+		key := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return syntaxError(err, length)
+		}
+		b.repeated[key] = b.values[key] != nil
+		b.values[key] = value.Clone()
+	}
+	if _, err := d.ReadToken(); err != nil { // the closing brace, or what is wrong
+		return syntaxError(err, length)
+	}
+	if _, err := d.ReadToken(); err != io.EOF { //nolint:errorlint // documented to be io.EOF itself
+		if err != nil {
+			return syntaxError(err, length)
+		}
+		return badJSON("there is more after the object")
+	}
+	return nil
 }
 
 func (b *body) blame(msg string, path ...string) {
@@ -50,6 +85,10 @@ func (b *body) err() error { return tideline.Invalid(b.wrong) }
 
 // given reports whether there is a value other than null.
 func (b *body) given(name string) bool {
+	if b.repeated[name] {
+		b.blame("is given more than once", name)
+		b.repeated[name] = false
+	}
 	v := b.values[name]
 	return v != nil && v.Kind() != 'n'
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
@@ -49,21 +48,14 @@ func (s *server) SetMessageReaction(_ http.ResponseWriter, r *http.Request, uid 
 
 // decodeReaction reads the body of a reaction.
 func (s *server) decodeReaction(r *http.Request) (string, error) {
-	d := s.getDecoder()
-	defer s.putDecoder(d)
-	raw, err := d.read(r, s.maxJSON)
+	b, err := s.bodyOf(r)
 	if err != nil {
 		return "", err
 	}
-	var body struct {
-		Reaction any `json:"reaction"`
+	if !b.given("reaction") {
+		b.blame("is required: an emoji, or an empty text to take the reaction back", "reaction")
+		return "", b.err()
 	}
-	if err := json.Unmarshal(raw, &body); err != nil {
-		return "", badJSON("the body must be an object")
-	}
-	emoji, ok := body.Reaction.(string)
-	if !ok {
-		return "", tideline.Invalid([]tideline.FieldError{{Path: []string{"reaction"}, Msg: "is required: an emoji, or an empty text to take the reaction back"}})
-	}
-	return emoji, nil
+	emoji := b.required("reaction")
+	return emoji, b.err()
 }

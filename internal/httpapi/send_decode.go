@@ -119,7 +119,7 @@ func (t sendTarget) takes(f sendField) bool {
 		return t == toJID
 	case fieldReplyTo:
 		return t != toPhone && t != toChatPlain
-	case fieldAccountPhone, fieldAccountID, fieldChatName:
+	case fieldAccountPhone, fieldAccountID:
 		return t != toChat && t != toChatPlain
 	}
 	return true

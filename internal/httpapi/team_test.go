@@ -67,9 +67,11 @@ func TestAChatIsChangedAsDocumented(t *testing.T) {
 		w.refused(w.ask("PATCH", path, map[string]any{"name": strings.Repeat("x", 257)}), 400, "validation_error", "name")
 		w.refused(w.ask("PATCH", path, `{"closed":"yes","read":1,"name":7}`), 400, "validation_error", "name", "closed", "read")
 		w.refused(w.ask("PATCH", path, `{"name":"a\u0000b"}`), 400, "validation_error", "name")
-		for _, body := range []string{`[]`, `null`, `7`, `{`, "", "{\"name\":\"\xff\"}", `{"name":"a","name":"b"}`} {
+		for _, body := range []string{`[]`, `null`, `7`, `{`, "", "{\"name\":\"\xff\"}"} {
 			w.refused(w.ask("PATCH", path, body), 400, "validation_error")
 		}
+		w.refused(w.ask("PATCH", path, `{"name":"a","name":"b","closed":true,"x":1,"x":2}`), 400, "validation_error", "name")
+		w.same("unknown keys twice", w.ask("PATCH", path, `{"x":1,"x":2}`).status, 200)
 		w.refused(w.ask("PATCH", "/chats/4711", `{"closed":true}`), 404, "not_found")
 		w.refused(w.ask("PATCH", "/chats/x", `{"closed":true}`), 404, "not_found")
 	})

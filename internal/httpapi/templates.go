@@ -95,11 +95,18 @@ func (s *server) DeleteTemplate(_ http.ResponseWriter, r *http.Request, template
 	s.reply(x, http.StatusOK, apigen.MessageResult{Status: apigen.Ok, Message: "Template deleted"})
 }
 
-// TrackTemplateUsage implements apigen.ServerInterface. Where it was used is of
-// no interest, so the body may be anything, or nothing.
+// TrackTemplateUsage implements apigen.ServerInterface. The body may be left out;
+// where the template was used is checked and not kept.
 func (s *server) TrackTemplateUsage(_ http.ResponseWriter, r *http.Request, templateID string) {
 	x := of(r)
 	id, err := number(templateID, "Template")
+	if err == nil && r.ContentLength != 0 {
+		var b *body
+		if b, err = s.bodyOf(r); err == nil {
+			b.text("origin")
+			err = b.err()
+		}
+	}
 	if err == nil {
 		err = s.team.CountUse(r.Context(), x.principal, id)
 	}

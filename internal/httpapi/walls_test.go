@@ -131,18 +131,30 @@ func contractOperations(t *testing.T) map[string]string {
 	return all
 }
 
-// try asks for an operation with things that b names.
-func (w *world) try(token, id, operation string, b belongings) answer {
-	w.t.Helper()
+// requestOf makes a good request for an operation, with things that b names.
+func requestOf(id, operation string, b belongings) request {
 	method, path, _ := strings.Cut(operation, " ")
 	if strings.HasPrefix(path, "/files/") {
 		path = strings.ReplaceAll(path, "{uid}", "{file}")
 	}
-	r := request{method: method, path: b.fill(path), token: token, body: b.fill(walls[id].body), header: http.Header{"Content-Type": {"application/json"}}}
+	r := request{method: method, path: b.fill(path), body: b.fill(walls[id].body), header: http.Header{"Content-Type": {"application/json"}}}
 	if walls[id].form {
-		r.body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nx\r\n--b--\r\n"
+		r.body = formWith("a.txt", "x")
 		r.header = http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}
 	}
+	return r
+}
+
+// formWith is a form of a file alone, with the boundary b.
+func formWith(name, content string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\n\r\n" + content + "\r\n--b--\r\n"
+}
+
+// try asks for an operation with things that b names.
+func (w *world) try(token, id, operation string, b belongings) answer {
+	w.t.Helper()
+	r := requestOf(id, operation, b)
+	r.token = token
 	return w.do(r)
 }
 

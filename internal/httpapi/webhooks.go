@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
@@ -129,53 +128,25 @@ func webhookInfo(w *tideline.Webhook) apigen.Webhook {
 }
 
 // decodeWebhook reads the body of a webhook, of which all or only some may be
-// required. null means "not given", as everywhere.
+// required.
 func (s *server) decodeWebhook(r *http.Request, whole bool) (store.WebhookUpdate, error) {
-	var u store.WebhookUpdate
-	d := s.getDecoder()
-	defer s.putDecoder(d)
-	raw, err := d.read(r, s.maxJSON)
+	b, err := s.bodyOf(r)
 	if err != nil {
-		return u, err
+		return store.WebhookUpdate{}, err
 	}
-	var body struct {
-		EventType any `json:"event_type"`
-		URL       any `json:"url"`
-		Enabled   any `json:"enabled"`
-	}
-	if err := json.Unmarshal(raw, &body); err != nil {
-		return u, badJSON("the body must be an object, with each key once")
-	}
-	var wrong []tideline.FieldError
-	blame := func(field, msg string) {
-		wrong = append(wrong, tideline.FieldError{Path: []string{field}, Msg: msg})
-	}
-	text := func(field string, v any) *string {
-		t, ok := v.(string)
-		switch {
-		case v == nil && !whole:
-			return nil
-		case v == nil:
-			blame(field, "is required")
-		case !ok:
-			blame(field, "must be a string")
-		default:
-			return &t
+	text := func(name string) *string {
+		if whole {
+			return new(b.required(name))
 		}
-		return nil
+		return b.text(name)
 	}
-	if t := text("event_type", body.EventType); t != nil {
+	var u store.WebhookUpdate
+	if t := text("event_type"); t != nil {
 		u.EventType = new(tideline.EventType(*t))
 	}
-	u.URL = text("url", body.URL)
-	if body.Enabled != nil {
-		on, ok := body.Enabled.(bool)
-		if !ok {
-			blame("enabled", "must be true or false")
-		}
-		u.Enabled = &on
-	}
-	return u, tideline.Invalid(wrong)
+	u.URL = text("url")
+	u.Enabled = b.boolean("enabled")
+	return u, b.err()
 }
 
 // Bounds of GET /events.

@@ -107,7 +107,7 @@ func (s *Service) ChangeTemplate(ctx context.Context, p *tideline.Principal, id 
 	if err := s.store.UpdateTextTemplate(ctx, t); err != nil {
 		return Template{}, err
 	}
-	return s.Template(ctx, p, id)
+	return s.shown(ctx, p, t) // also when it went to a team that p is not in
 }
 
 // DeleteTemplate removes one. Errors as of ChangeTemplate.
@@ -116,7 +116,7 @@ func (s *Service) DeleteTemplate(ctx context.Context, p *tideline.Principal, id 
 	if err != nil {
 		return err
 	}
-	if !deletable(&t, &p.Member) {
+	if !t.DeletableBy(&p.Member) {
 		return tideline.Errorf(tideline.CodePermissionDenied, "Template %d may be deleted by its author and by admins only", id)
 	}
 	return s.store.DeleteTextTemplate(ctx, p.Workspace.ID, id)
@@ -218,17 +218,12 @@ func (s *Service) shown(ctx context.Context, p *tideline.Principal, t tideline.T
 // show gives a template as p sees it. Who left has no name any more.
 func (n *names) show(p *tideline.Principal, t tideline.TextTemplate) Template {
 	shown := Template{TextTemplate: t, AuthorName: n.members[t.AuthorID], EditorName: n.members[t.EditorID],
-		Editable: t.EditableBy(&p.Member), Deletable: deletable(&t, &p.Member)}
+		Editable: t.EditableBy(&p.Member), Deletable: t.DeletableBy(&p.Member)}
 	if t.TeamID != nil {
 		title := n.teams[*t.TeamID]
 		shown.Team = &title
 	}
 	return shown
-}
-
-// deletable reports whether m may delete t: its author and admins.
-func deletable(t *tideline.TextTemplate, m *tideline.Member) bool {
-	return t.VisibleTo(m) && (t.AuthorID == m.ID || m.Role.Administers())
 }
 
 func mayManageTemplates(p *tideline.Principal) error {

@@ -115,9 +115,16 @@ func (t *TextTemplate) VisibleTo(m *Member) bool {
 	return m.Role.Administers() || t.TeamID == nil || *t.TeamID == m.TeamID
 }
 
-// EditableBy reports whether m, who sees the template, may change or delete it.
+// EditableBy reports whether m may change the template. Who wrote it and became a
+// collaborator since may not.
 func (t *TextTemplate) EditableBy(m *Member) bool {
-	return t.VisibleTo(m) && (t.AuthorID == m.ID || m.Role.Administers() || t.Visibility == VisibilityPublic && m.Role.MayManageTemplates())
+	return t.VisibleTo(m) && m.Role.MayManageTemplates() &&
+		(t.AuthorID == m.ID || m.Role.Administers() || t.Visibility == VisibilityPublic)
+}
+
+// DeletableBy reports whether m may delete the template: its author and admins.
+func (t *TextTemplate) DeletableBy(m *Member) bool {
+	return t.EditableBy(m) && (t.AuthorID == m.ID || m.Role.Administers())
 }
 
 // Administers reports whether the role may do everything in a workspace but what

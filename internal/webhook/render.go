@@ -188,7 +188,7 @@ func (w writer) chat() chat {
 	name, email := w.responsible()
 	out := chat{
 		ID: c.ID, Name: c.Name, Phone: string(c.Phone), JID: string(c.JID), IsGroup: c.JID.IsGroup(),
-		Closed: c.Closed, Read: c.Unread == 0, Labels: v.Labels, UnattendedCustomer: c.Unread > 0,
+		Closed: c.Closed, Read: c.Unread == 0, Labels: v.Labels, UnattendedCustomer: c.Unread > 0, AutoresponseEnabled: c.AutoReply,
 		AccountID: string(w.v.Account.Account.JID), ChatURL: w.chatURL(), CreatedTimestamp: w.at(c.CreatedAt),
 		LastMessageUID: optional(v.LastMessageUID), ResponsibleName: name, ResponsibleEmail: email,
 		PreviousResponsibleName: optional(d.PreviousName), PreviousResponsibleEmail: optional(d.PreviousEmail),

@@ -34,7 +34,7 @@ func goldenView(kind tideline.EventType) store.EventView {
 		Chat: &store.ChatView{
 			Chat: tideline.Chat{
 				ID: 1000001, JID: "14840000001@s.whatsapp.net", Phone: "+14840000001", Name: "Ada \"<\" Lovelace", Unread: 1,
-				CreatedAt: at.Add(-time.Hour), LastMessageAt: at,
+				CreatedAt: at.Add(-time.Hour), LastMessageAt: at, AutoReply: true,
 			},
 			Labels: []string{"parcels"}, LastMessageUID: "0190f2a4-5c3e-7d10-9f5b-2b1f6a1c7e52",
 		},

@@ -1358,6 +1358,12 @@ type Conflict = ErrorResponse
 // Forbidden defines model for Forbidden.
 type Forbidden = ErrorResponse
 
+// ForbiddenToRole defines model for ForbiddenToRole.
+type ForbiddenToRole = ErrorResponse
+
+// ForbiddenToSend defines model for ForbiddenToSend.
+type ForbiddenToSend = ErrorResponse
+
 // InternalError defines model for InternalError.
 type InternalError = ErrorResponse
 
