@@ -72,7 +72,8 @@ type Dispatcher struct {
 	changed chan struct{} // a subscription or a delivery was changed
 	slots   chan struct{} // attempts in flight beyond the first of each endpoint
 
-	attempts  sync.WaitGroup
+	attempts  sync.WaitGroup // attempts, and outcomes that are not stored yet
+	outcomes  *outcomes
 	attemptCx context.Context // of attempts; outlives Run's by Config.Drain
 
 	mu        sync.Mutex
@@ -98,6 +99,7 @@ func NewDispatcher(d Deps, c Config) *Dispatcher {
 		deps: d, cfg: c, endpoints: make(map[int64]*endpoint),
 		events: make(chan struct{}, 1), changed: make(chan struct{}, 1), slots: make(chan struct{}, c.InFlight),
 	}
+	w.outcomes = newOutcomes(w)
 	d.Store.OnEvents(func() { signal(w.events) })
 	return w
 }
@@ -112,6 +114,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	attemptCx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d.attemptCx = attemptCx
+	var storing sync.WaitGroup
+	storing.Go(func() { d.outcomes.run(attemptCx) })
 	poll := time.NewTicker(d.cfg.Poll)
 	defer poll.Stop()
 	d.refresh(ctx)
@@ -128,6 +132,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	close(d.outcomes.hurry)
 	d.running.Wait()
 	drained := make(chan struct{})
 	go func() { d.attempts.Wait(); close(drained) }()
@@ -139,7 +144,19 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		cancel()
 		<-drained
 	}
+	d.outcomes.close()
+	storing.Wait()
 	return nil
+}
+
+// slot takes one of the slots, if one is free.
+func (d *Dispatcher) slot() bool {
+	select {
+	case d.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // fanOut turns all events behind the cursor into deliveries.

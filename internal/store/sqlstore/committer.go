@@ -51,27 +51,48 @@ func startCommitter(maxJobs int, commit func([]*job) (again time.Duration)) *com
 // do queues j and waits for its outcome, or for the end of ctx: then it returns
 // ctx's error although j may still be committed, and j must not be looked at.
 func (c *committer) do(ctx context.Context, j *job) error {
+	if err := c.enqueue(ctx, j); err != nil {
+		return err
+	}
+	return j.wait()
+}
+
+// enqueue queues jobs, next to each other. Each must be waited for.
+func (c *committer) enqueue(ctx context.Context, jobs ...*job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j.ctx = ctx
-	j.done = make(chan struct{})
+	for _, j := range jobs {
+		j.ctx = ctx
+		j.done = make(chan struct{})
+	}
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return errClosed
 	}
-	c.queue = append(c.queue, j)
-	first := len(c.queue) == 1
+	first := len(c.queue) == 0
+	c.queue = append(c.queue, jobs...)
 	c.mu.Unlock()
 	if first {
 		c.signal()
 	}
+	return nil
+}
+
+// refuse ends a job that could not be queued.
+func (j *job) refuse(ctx context.Context, err error) {
+	j.ctx, j.done, j.err = ctx, make(chan struct{}), err
+	close(j.done)
+}
+
+// wait waits for the outcome of a job that is queued, see do.
+func (j *job) wait() error {
 	select {
 	case <-j.done:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-j.ctx.Done():
+		return j.ctx.Err()
 	}
 }
 

@@ -12,12 +12,45 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// PutOutcome implements store.Deliverer.
-func (s *Store) PutOutcome(ctx context.Context, o store.Outcome) error {
+// PutOutcomes implements store.Deliverer. Each outcome is a job of its own, so
+// that one that can't be stored doesn't keep the others from it.
+func (s *Store) PutOutcomes(ctx context.Context, outcomes []store.Outcome) []error {
+	const call = "put outcomes"
+	errs := make([]error, len(outcomes))
+	jobs := make([]*job, len(outcomes))
+	of := make(map[*committer][]*job, 1)
+	for i := range outcomes {
+		var o store.Outcome
+		if o, errs[i] = storableOutcome(outcomes[i]); errs[i] == nil {
+			jobs[i] = &job{outcome: &o}
+			c := s.settler(o.WebhookID)
+			of[c] = append(of[c], jobs[i])
+		}
+	}
+	for c, jobs := range of {
+		if err := c.enqueue(ctx, jobs...); err != nil {
+			for _, j := range jobs {
+				j.refuse(ctx, err)
+			}
+		}
+	}
+	for i, j := range jobs {
+		if j != nil {
+			if errs[i] = j.wait(); errs[i] == nil {
+				errs[i] = j.err
+			}
+		}
+		errs[i] = failed(call, errs[i])
+	}
+	return errs
+}
+
+// storableOutcome gives an outcome as both databases take it.
+func storableOutcome(o store.Outcome) (store.Outcome, error) {
 	switch o.State {
 	case tideline.DeliveryWaiting, tideline.DeliveryAside, tideline.DeliveryDelivered, tideline.DeliveryDead:
 	default:
-		return failed("put outcome", fmt.Errorf("an outcome can't make a delivery %q", o.State))
+		return o, fmt.Errorf("an outcome can't make a delivery %q", o.State)
 	}
 	if o.Attempt != nil {
 		a := *o.Attempt
@@ -25,7 +58,7 @@ func (s *Store) PutOutcome(ctx context.Context, o store.Outcome) error {
 		o.Attempt = &a
 	}
 	o.Note, o.Disable = storable(o.Note), storable(o.Disable)
-	return s.settleJob(ctx, "put outcome", o.WebhookID, &job{outcome: &o})
+	return o, nil
 }
 
 // storable makes what a stranger answered into text that both databases take.
