@@ -63,6 +63,10 @@ type Deps struct {
 	Random func(n int64) int64
 }
 
+// firstPage is how many of many events are fanned out first; each page after that
+// is twice as large, up to Config.Page.
+const firstPage = 128
+
 // Dispatcher delivers events. Make one with NewDispatcher and let it Run.
 type Dispatcher struct {
 	deps Deps
@@ -159,10 +163,12 @@ func (d *Dispatcher) slot() bool {
 	}
 }
 
-// fanOut turns all events behind the cursor into deliveries.
+// fanOut turns all events behind the cursor into deliveries. The first page is
+// small, so that the first attempts go while the next ones are rendered.
 func (d *Dispatcher) fanOut(ctx context.Context) error {
-	for ctx.Err() == nil {
-		page, err := d.deps.Store.UnsentEvents(ctx, d.cfg.Page)
+	for limit := firstPage; ctx.Err() == nil; limit *= 2 {
+		limit = min(limit, d.cfg.Page)
+		page, err := d.deps.Store.UnsentEvents(ctx, limit)
 		if err != nil || page.From == page.To {
 			return err
 		}

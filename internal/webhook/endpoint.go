@@ -284,8 +284,15 @@ func (e *endpoint) lookAside(at time.Time) {
 }
 
 // window is how many deliveries may be in memory: few while the endpoint has few
-// attempts.
-func (e *endpoint) window() int { return max(minWindow, windowPer*e.health.limit) }
+// attempts; else as many again, because those whose outcomes wait to be stored
+// count too.
+func (e *endpoint) window() int {
+	n := max(minWindow, windowPer*e.health.limit)
+	if e.health.limit > 1 {
+		n *= 2
+	}
+	return n
+}
 
 // anyFailing reports whether a chat's first delivery fails. e.mu must be held.
 func (e *endpoint) anyFailing() bool {
