@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -270,12 +269,17 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
+// usualText is what the text of most requests and answers fits in, in bytes.
+const usualText = 512
+
 // requestText writes what was sent for the log: without user, password and query
 // of the URL, where people put secrets.
 func requestText(r *http.Request) string {
 	at := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath}
 	var b strings.Builder
-	b.WriteString("POST " + at.String())
+	b.Grow(usualText)
+	b.WriteString("POST ")
+	b.WriteString(at.String())
 	if r.URL.RawQuery != "" {
 		b.WriteString("?…")
 	}
@@ -286,7 +290,11 @@ func requestText(r *http.Request) string {
 
 func responseText(res *http.Response, body []byte) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", res.Proto, res.Status)
+	b.Grow(usualText)
+	b.WriteString(res.Proto)
+	b.WriteByte(' ')
+	b.WriteString(res.Status)
+	b.WriteByte('\n')
 	headerText(&b, res.Header)
 	b.WriteByte('\n')
 	b.Write(body)
@@ -294,9 +302,17 @@ func responseText(res *http.Response, body []byte) string {
 }
 
 func headerText(b *strings.Builder, h http.Header) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	names := make([]string, 0, 16)
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		for _, v := range h[name] {
-			b.WriteString(name + ": " + v + "\n")
+			b.WriteString(name)
+			b.WriteString(": ")
+			b.WriteString(v)
+			b.WriteByte('\n')
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	var attempts []any
+	attempts := make([]any, 0, len(jobs)*insertAttempts.cols)
 	for _, j := range jobs {
 		j.err = nil
 		o := j.outcome
@@ -217,7 +217,7 @@ var updateDeliveries = newMulti(`UPDATE deliveries SET state = v.column2, attemp
 	note = v.column6 FROM (VALUES `, `) AS v WHERE deliveries.id = v.column1`, "BIGINT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT")
 
 func (t *tx) saveDeliveries(ctx context.Context, deliveries map[int64]*inDelivery) error {
-	var args []any
+	args := make([]any, 0, len(deliveries)*updateDeliveries.cols)
 	for _, id := range sortedKeys(deliveries) {
 		if d := deliveries[id]; d.changed {
 			args = append(args, id, string(d.state), d.attempts, toMillis(d.dueAt), toMillis(d.endedAt), d.note)
