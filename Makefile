@@ -33,7 +33,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks named in BENCH (accept outbox accounts webhooks)
+bench: ## Run the benchmarks named in BENCH (accept outbox accounts webhooks reads)
 	@for name in $(BENCH); do echo "bench/$$name"; go run "./bench/$$name"; done
 
 .PHONY: soak

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -47,6 +48,8 @@ type result struct {
 	RawRate        float64 `json:"raw_posts_per_second"`
 	DurableRate    float64 `json:"durable_deliveries_per_second"`
 	DurableOverRaw float64 `json:"durable_over_raw"`
+	RawCPU         float64 `json:"cpu_us_per_post"`     // without the receiver's
+	DurableCPU     float64 `json:"cpu_us_per_delivery"` // without the receiver's and PostgreSQL's
 	LatenessP50    float64 `json:"event_to_delivery_p50_ms"`
 	LatenessP95    float64 `json:"event_to_delivery_p95_ms"`
 	LatenessP99    float64 `json:"event_to_delivery_p99_ms"`
@@ -100,20 +103,22 @@ func bench(ctx context.Context, o *options) (err error) {
 		w.profile = f
 	}
 	var r result
-	var raw, durable, ratios []float64
+	var raw, durable, ratios, rawCPU, durableCPU []float64
 	for range o.Rounds {
-		posts, err := w.raw(ctx)
+		posts, postCPU, err := w.raw(ctx)
 		if err != nil {
 			return err
 		}
-		deliveries, err := w.durable(ctx)
+		deliveries, deliveryCPU, err := w.durable(ctx)
 		if err != nil {
 			return err
 		}
 		raw, durable, ratios = append(raw, posts), append(durable, deliveries), append(ratios, deliveries/posts)
+		rawCPU, durableCPU = append(rawCPU, postCPU), append(durableCPU, deliveryCPU)
 		r.Rounds++
 	}
 	r.RawRate, r.DurableRate, r.DurableOverRaw = median(raw), median(durable), median(ratios)
+	r.RawCPU, r.DurableCPU = median(rawCPU), median(durableCPU)
 	late, err := w.steady(ctx)
 	if err != nil {
 		return err
@@ -138,8 +143,19 @@ func show(o *options, r *result) error {
 	fmt.Printf("deliveries on %s: medians of %d rounds of %d to %d webhooks, %d chats, %d requests at a time\n\n", kind, r.Rounds, o.Events, o.Webhooks, o.Chats, o.Parallel)
 	fmt.Printf("  signed POSTs/s %.0f   durable deliveries/s %.0f\n", r.RawRate, r.DurableRate)
 	fmt.Printf("  durable / raw                 %8.3f   at least 0.5\n", r.DurableOverRaw)
+	fmt.Printf("  CPU of the sender, us: %.0f per POST   %.0f per delivery\n", r.RawCPU, r.DurableCPU)
 	fmt.Printf("  event to delivery p50, p95, p99 ms at %d/s   %.1f   %.1f   %.1f   p95 at most 100\n", o.Rate, r.LatenessP50, r.LatenessP95, r.LatenessP99)
 	return nil
+}
+
+// cpuTime is the processor time that this process took so far, which the receiver
+// does not count in.
+func cpuTime() (time.Duration, error) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, err
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 func median(v []float64) float64 {

@@ -176,11 +176,16 @@ func (w *world) customers(ctx context.Context, n, parallel int, at func(i int) t
 	}
 }
 
-// raw posts o.Events signed bodies and gives the rate.
-func (w *world) raw(ctx context.Context) (float64, error) {
+// raw posts o.Events signed bodies and gives the rate, and the processor time of
+// one in microseconds.
+func (w *world) raw(ctx context.Context) (rate, cpu float64, err error) {
 	signer, err := standardwebhooks.NewWebhook(string(w.hook.Secret))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
+	}
+	before, err := cpuTime()
+	if err != nil {
+		return 0, 0, err
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -199,10 +204,19 @@ func (w *world) raw(ctx context.Context) (float64, error) {
 	wg.Wait()
 	select {
 	case err := <-errs:
-		return 0, err
+		return 0, 0, err
 	default:
-		return float64(w.o.Events) / time.Since(began).Seconds(), nil
+		took := time.Since(began)
+		after, err := cpuTime()
+		return w.perEvent(took, after-before, err)
 	}
+}
+
+// perEvent gives the rate of o.Events in that time, and the processor time of one
+// in microseconds.
+func (w *world) perEvent(took, cpu time.Duration, err error) (float64, float64, error) {
+	n := float64(w.o.Events)
+	return n / took.Seconds(), cpu.Seconds() * 1e6 / n, err
 }
 
 func (w *world) post(ctx context.Context, signer *standardwebhooks.Webhook) error {
@@ -228,22 +242,31 @@ func (w *world) post(ctx context.Context, signer *standardwebhooks.Webhook) erro
 	return err
 }
 
-// durable writes events first and then delivers them all; the rate is of the
-// latter, until the last outcome is stored.
-func (w *world) durable(ctx context.Context) (float64, error) {
+// durable writes events first and then delivers them all; the rate, and the
+// processor time of one in microseconds, are of the latter, until the last outcome
+// is stored.
+func (w *world) durable(ctx context.Context) (rate, cpu float64, err error) {
 	began := time.Now()
 	events := w.o.Events / w.o.Webhooks
 	if err := w.customers(ctx, events, 64, func(int) time.Time { return began }); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if w.profile != nil && w.n == events { // of the first round
 		if err := pprof.StartCPUProfile(w.profile); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		defer pprof.StopCPUProfile()
 	}
+	before, err := cpuTime()
+	if err != nil {
+		return 0, 0, err
+	}
 	took, err := w.deliver(ctx, events*w.o.Webhooks, func() error { return nil })
-	return float64(events*w.o.Webhooks) / took.Seconds(), err
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := cpuTime()
+	return w.perEvent(took, after-before, err)
 }
 
 // steady has events come at a rate and gives how late they arrived, in ascending

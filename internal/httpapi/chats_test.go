@@ -329,6 +329,7 @@ func TestReactionsAreGivenAndTakenBack(t *testing.T) {
 	for _, step := range []struct{ method, body, emoji string }{
 		{http.MethodPatch, `{"reaction":"\uD83D\uDC4D"}`, "👍"},
 		{http.MethodPut, `{"reaction":"❤️","other":1}`, "❤️"},
+		{http.MethodPatch, `{"reaction":"\\uD83D\\uDC4D"}`, "👍"},
 		{http.MethodPatch, `{"reaction":""}`, ""},
 	} {
 		w.same("uid", w.uid(w.do(request{method: step.method, path: path, body: step.body})), got.UID)

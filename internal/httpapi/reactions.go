@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"net/http"
+	"regexp"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
@@ -57,5 +59,20 @@ func (s *server) decodeReaction(r *http.Request) (string, error) {
 		return "", b.err()
 	}
 	emoji := b.required("reaction")
-	return emoji, b.err()
+	return unescaped(emoji), b.err()
 }
+
+// unescaped gives the characters of a text that is nothing but escapes such as
+// \uD83D\uDC4D, as some programs write emojis.
+func unescaped(s string) string {
+	if !escapesOnly.MatchString(s) {
+		return s
+	}
+	var text string
+	if json.Unmarshal([]byte(`"`+s+`"`), &text) != nil {
+		return s
+	}
+	return text
+}
+
+var escapesOnly = regexp.MustCompile(`^(?:\\u[0-9A-Fa-f]{4})+$`)

@@ -112,11 +112,12 @@ type Deliverer interface {
 	// longest due first, at most limit, with bodies; and when the next one is due,
 	// zero when there is none.
 	AsideDeliveries(ctx context.Context, workspaceID, webhookID int64, now time.Time, limit int) ([]Delivery, time.Time, error)
-	// PutOutcome stores how an attempt ended. Outcomes that arrive together are
-	// committed together. One of a delivery that is not pending any more (its
-	// webhook was deleted meanwhile) adds to the log only, and its webhook stays as
-	// it is.
-	PutOutcome(ctx context.Context, o Outcome) error
+	// PutOutcomes stores how attempts ended, in one commit with whatever else comes
+	// at the same time. Each gets its own error, in the order given: one that can't
+	// be stored keeps no other from it. An outcome of a delivery that is not pending
+	// any more (its webhook was deleted meanwhile) adds to the log only, and its
+	// webhook stays as it is. not_found (the delivery, of this webhook).
+	PutOutcomes(ctx context.Context, outcomes []Outcome) []error
 	// DeliveryBacklog counts pending deliveries of enabled webhooks and says since
 	// when the oldest of those has been there that are the first in line for a
 	// webhook or set aside; zero when there is none. For metrics.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,11 +27,23 @@ func (t *tried) ok() bool { return t.StatusCode/100 == 2 && t.Error == "" }
 // fly starts the attempt of a line's first delivery. extra says that it took one
 // of the slots. e.mu must be held.
 func (e *endpoint) fly(ctx context.Context, l *line, extra bool) {
-	it := l.items[0]
+	e.board(l)
+	e.d.attempts.Go(func() { e.work(ctx, l, extra) })
+}
+
+// board takes a line out of the choice of next. e.mu must be held.
+func (e *endpoint) board(l *line) {
 	l.busy = true
 	e.flying++
-	hook := e.hook // as it is now
-	e.d.attempts.Go(func() {
+}
+
+// work makes the attempt of a line's first delivery, and then those of others for
+// as long as there are: while all goes well the loop has nothing to do with it.
+func (e *endpoint) work(ctx context.Context, l *line, extra bool) {
+	for l != nil {
+		e.mu.Lock()
+		it, hook := l.items[0], e.hook // as it is now
+		e.mu.Unlock()
 		got := e.d.post(e.d.attemptCx, &hook, &it.Delivery) //nolint:contextcheck // an attempt outlives the loop, see Config.Drain
 		if extra {
 			<-e.d.slots
@@ -41,8 +52,31 @@ func (e *endpoint) fly(ctx context.Context, l *line, extra bool) {
 			return // cut off because the server stops: the receiver is not to blame
 		}
 		out := e.judge(ctx, l, it, &got)
-		e.settle(ctx, l, it, out)
-	})
+		e.d.outcomes.put(ended{e: e, line: l, item: it, out: out})
+		l, extra = e.another(ctx, &out)
+	}
+}
+
+// another gives the line whose turn it is after an attempt, and whether it took
+// a slot; nil when there is none, or when the loop has to look first.
+func (e *endpoint) another(ctx context.Context, out *store.Outcome) (l *line, extra bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	look := out.State != tideline.DeliveryDelivered || out.Circuit != nil || e.update != nil || e.reread || !e.hook.Enabled
+	if !look && ctx.Err() == nil {
+		if l, _ = e.next(time.Now()); l != nil {
+			if extra = e.flying > 0; extra && !e.d.slot() {
+				l = nil
+			}
+		}
+	}
+	if l != nil {
+		e.board(l)
+	}
+	if l == nil || e.flying < e.health.slots() {
+		signal(e.news)
+	}
+	return l, extra
 }
 
 // judge decides what follows from an attempt, for the delivery and for the
@@ -139,7 +173,7 @@ func (e *endpoint) release(now time.Time) {
 
 // expire gives up what is over while the endpoint is down, without asking it
 // once more for each. e.mu must be held.
-func (e *endpoint) expire(ctx context.Context, now time.Time) {
+func (e *endpoint) expire(now time.Time) {
 	if !e.health.circuit.Open() {
 		return
 	}
@@ -150,33 +184,15 @@ func (e *endpoint) expire(ctx context.Context, now time.Time) {
 		}
 		e.leave(l)
 		e.ending++
-		out := store.Outcome{
+		e.d.outcomes.put(ended{e: e, line: l, item: it, out: store.Outcome{
 			WorkspaceID: e.hook.WorkspaceID, WebhookID: e.id, DeliveryID: it.ID, At: now,
 			State: tideline.DeliveryDead, Note: "given up: the receiver was down all the time",
-		}
-		e.d.attempts.Go(func() { e.settle(ctx, l, it, out) })
+		}})
 	}
 }
 
-// settle stores an outcome, however long storage is away: forgetting one would
-// post the delivery again although it arrived.
-func (e *endpoint) settle(ctx context.Context, l *line, it *item, out store.Outcome) {
-	signal(e.news) // the next one of the line may go
-	for {
-		err := e.d.deps.Store.PutOutcome(e.d.attemptCx, out)           //nolint:contextcheck // so does its outcome
-		if err == nil || tideline.IsCode(err, tideline.CodeNotFound) { // pruned meanwhile
-			break
-		}
-		if e.d.attemptCx.Err() != nil {
-			return
-		}
-		e.d.deps.Log.WarnContext(ctx, "store how a delivery ended; trying again soon", "webhook", e.id, "err", err)
-		select {
-		case <-time.After(storeRetry):
-		case <-e.d.attemptCx.Done():
-			return
-		}
-	}
+// settled notes that an outcome is stored.
+func (e *endpoint) settled(l *line, it *item, out *store.Outcome) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ending--
@@ -253,12 +269,17 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
+// usualText is what the text of most requests and answers fits in, in bytes.
+const usualText = 512
+
 // requestText writes what was sent for the log: without user, password and query
 // of the URL, where people put secrets.
 func requestText(r *http.Request) string {
 	at := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath}
 	var b strings.Builder
-	b.WriteString("POST " + at.String())
+	b.Grow(usualText)
+	b.WriteString("POST ")
+	b.WriteString(at.String())
 	if r.URL.RawQuery != "" {
 		b.WriteString("?…")
 	}
@@ -269,7 +290,11 @@ func requestText(r *http.Request) string {
 
 func responseText(res *http.Response, body []byte) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", res.Proto, res.Status)
+	b.Grow(usualText)
+	b.WriteString(res.Proto)
+	b.WriteByte(' ')
+	b.WriteString(res.Status)
+	b.WriteByte('\n')
 	headerText(&b, res.Header)
 	b.WriteByte('\n')
 	b.Write(body)
@@ -277,9 +302,17 @@ func responseText(res *http.Response, body []byte) string {
 }
 
 func headerText(b *strings.Builder, h http.Header) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	names := make([]string, 0, 16)
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		for _, v := range h[name] {
-			b.WriteString(name + ": " + v + "\n")
+			b.WriteString(name)
+			b.WriteString(": ")
+			b.WriteString(v)
+			b.WriteByte('\n')
 		}
 	}
 }

@@ -63,6 +63,10 @@ type Deps struct {
 	Random func(n int64) int64
 }
 
+// firstPage is how many of many events are fanned out first; each page after that
+// is twice as large, up to Config.Page.
+const firstPage = 128
+
 // Dispatcher delivers events. Make one with NewDispatcher and let it Run.
 type Dispatcher struct {
 	deps Deps
@@ -72,7 +76,8 @@ type Dispatcher struct {
 	changed chan struct{} // a subscription or a delivery was changed
 	slots   chan struct{} // attempts in flight beyond the first of each endpoint
 
-	attempts  sync.WaitGroup
+	attempts  sync.WaitGroup // attempts, and outcomes that are not stored yet
+	outcomes  *outcomes
 	attemptCx context.Context // of attempts; outlives Run's by Config.Drain
 
 	mu        sync.Mutex
@@ -98,6 +103,7 @@ func NewDispatcher(d Deps, c Config) *Dispatcher {
 		deps: d, cfg: c, endpoints: make(map[int64]*endpoint),
 		events: make(chan struct{}, 1), changed: make(chan struct{}, 1), slots: make(chan struct{}, c.InFlight),
 	}
+	w.outcomes = newOutcomes(w)
 	d.Store.OnEvents(func() { signal(w.events) })
 	return w
 }
@@ -112,6 +118,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	attemptCx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d.attemptCx = attemptCx
+	var storing sync.WaitGroup
+	storing.Go(func() { d.outcomes.run(attemptCx) })
 	poll := time.NewTicker(d.cfg.Poll)
 	defer poll.Stop()
 	d.refresh(ctx)
@@ -128,6 +136,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	close(d.outcomes.hurry)
 	d.running.Wait()
 	drained := make(chan struct{})
 	go func() { d.attempts.Wait(); close(drained) }()
@@ -139,13 +148,27 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		cancel()
 		<-drained
 	}
+	d.outcomes.close()
+	storing.Wait()
 	return nil
 }
 
-// fanOut turns all events behind the cursor into deliveries.
+// slot takes one of the slots, if one is free.
+func (d *Dispatcher) slot() bool {
+	select {
+	case d.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// fanOut turns all events behind the cursor into deliveries. The first page is
+// small, so that the first attempts go while the next ones are rendered.
 func (d *Dispatcher) fanOut(ctx context.Context) error {
-	for ctx.Err() == nil {
-		page, err := d.deps.Store.UnsentEvents(ctx, d.cfg.Page)
+	for limit := firstPage; ctx.Err() == nil; limit *= 2 {
+		limit = min(limit, d.cfg.Page)
+		page, err := d.deps.Store.UnsentEvents(ctx, limit)
 		if err != nil || page.From == page.To {
 			return err
 		}

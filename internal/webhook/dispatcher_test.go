@@ -88,7 +88,7 @@ func TestAFailureIsTriedAgainAfterOneSecondAndFive(t *testing.T) {
 		begin := time.Now()
 		d := start(t, m, r, Config{})
 		m.emit(1, 1)
-		pass(6 * time.Second)
+		pass(6*time.Second + outcomeWait)
 		synctest.Wait()
 		if got := m.hook(1).ErrorsCounter; got != 1 {
 			t.Errorf("errors_counter %d after the quick attempts, want 1", got)

@@ -6,7 +6,8 @@
 // Run reads the log behind a durable cursor, renders the body of each event once
 // per type that somebody subscribed to, and stores the deliveries together with
 // the cursor. From then on each webhook with something pending has an endpoint:
-// one goroutine that knows a window of its deliveries and lets attempts go.
+// one goroutine that knows a window of its deliveries and lets attempts go. How
+// attempts end is stored for all endpoints together, many in a commit.
 //
 // # What is promised
 //

@@ -20,8 +20,9 @@ const (
 	// slotWait is how long to wait for a slot before asking again.
 	slotWait = 20 * time.Millisecond
 
-	// pagesPerFill bounds what is read in search of chats that don't fail.
-	pagesPerFill = 4
+	// pagesPerFill bounds what is read in search of chats that don't fail; a page
+	// is at least half a window.
+	pagesPerFill = 8
 )
 
 // item is a delivery in an endpoint's window.
@@ -41,7 +42,8 @@ type line struct {
 }
 
 // endpoint delivers to one webhook. Its loop alone reads from storage and starts
-// attempts; attempts judge and store their outcomes by themselves.
+// attempts; attempts judge by themselves how they ended, leave it to the outcomes
+// to be stored, and go on with the next line.
 type endpoint struct {
 	d    *Dispatcher
 	id   int64
@@ -207,12 +209,12 @@ func (e *endpoint) fill(ctx context.Context) error {
 			break
 		}
 		e.unread, e.reading = false, true // so that what comes while we read is noticed
-		after := e.after
+		after, room := e.after, window-len(e.known)
 		e.mu.Unlock()
-		rows, err := e.d.deps.Store.WaitingDeliveries(ctx, workspace, e.id, after, window)
+		rows, err := e.d.deps.Store.WaitingDeliveries(ctx, workspace, e.id, after, room)
 		e.mu.Lock()
 		e.reading = false
-		e.unread = e.unread || err != nil || len(rows) == window
+		e.unread = e.unread || err != nil || len(rows) == room
 		for i := range rows {
 			if len(e.known) >= window {
 				e.unread = true
@@ -282,8 +284,15 @@ func (e *endpoint) lookAside(at time.Time) {
 }
 
 // window is how many deliveries may be in memory: few while the endpoint has few
-// attempts.
-func (e *endpoint) window() int { return max(minWindow, windowPer*e.health.limit) }
+// attempts; else as many again, because those whose outcomes wait to be stored
+// count too.
+func (e *endpoint) window() int {
+	n := max(minWindow, windowPer*e.health.limit)
+	if e.health.limit > 1 {
+		n *= 2
+	}
+	return n
+}
 
 // anyFailing reports whether a chat's first delivery fails. e.mu must be held.
 func (e *endpoint) anyFailing() bool {
@@ -332,7 +341,7 @@ func (e *endpoint) launch(ctx context.Context, alive bool) (wait time.Duration, 
 		return time.Hour, e.flying == 0 && e.ending == 0
 	}
 	now := time.Now()
-	e.expire(ctx, now)
+	e.expire(now)
 	next := e.asideAt(now.Add(time.Hour))
 	for {
 		l, due := e.next(now)
@@ -343,12 +352,8 @@ func (e *endpoint) launch(ctx context.Context, alive bool) (wait time.Duration, 
 			break
 		}
 		extra := e.flying > 0
-		if extra {
-			select {
-			case e.d.slots <- struct{}{}:
-			default:
-				return slotWait, false
-			}
+		if extra && !e.d.slot() {
+			return slotWait, false
 		}
 		e.fly(ctx, l, extra)
 	}

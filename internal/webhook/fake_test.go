@@ -29,8 +29,10 @@ type memory struct {
 	deliveries []*store.Delivery // by id
 	attempts   map[int64][]store.Attempt
 	told       func()
-	broken     error // of PutOutcome
-	loaded     int   // deliveries that were read
+	broken     error           // of PutOutcomes
+	refused    map[int64]error // of PutOutcomes, by delivery
+	commits    int             // calls of PutOutcomes
+	loaded     int             // deliveries that were read
 }
 
 func newMemory(hooks ...tideline.Webhook) *memory {
@@ -168,11 +170,24 @@ func (m *memory) AsideDeliveries(_ context.Context, _, webhookID int64, now time
 	return rows, next, nil
 }
 
-func (m *memory) PutOutcome(_ context.Context, o store.Outcome) error {
+func (m *memory) PutOutcomes(_ context.Context, outcomes []store.Outcome) []error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.commits++
+	errs := make([]error, len(outcomes))
+	for i := range outcomes {
+		errs[i] = m.putOutcome(&outcomes[i])
+	}
+	return errs
+}
+
+// putOutcome stores one. m.mu must be held.
+func (m *memory) putOutcome(o *store.Outcome) error {
 	if m.broken != nil {
 		return m.broken
+	}
+	if err := m.refused[o.DeliveryID]; err != nil {
+		return err
 	}
 	d, h := m.deliveries[o.DeliveryID-1], m.hooks[o.WebhookID]
 	if o.Attempt != nil {

@@ -54,10 +54,10 @@ func benchmarkDeliver(b *testing.B, database string) {
 		wg.Go(func() {
 			for d := range outcomes {
 				now := time.UnixMicro(serial.Add(1))
-				err := s.PutOutcome(ctx, store.Outcome{WorkspaceID: ws, WebhookID: h.ID, DeliveryID: d.ID, State: tideline.DeliveryDelivered, At: now,
-					Attempt: &store.Attempt{At: now, Duration: time.Millisecond, StatusCode: 200, Request: "webhook-id: " + d.EventUID, Response: "ok"}})
-				if err != nil {
-					b.Error(err)
+				errs := s.PutOutcomes(ctx, []store.Outcome{{WorkspaceID: ws, WebhookID: h.ID, DeliveryID: d.ID, State: tideline.DeliveryDelivered, At: now,
+					Attempt: &store.Attempt{At: now, Duration: time.Millisecond, StatusCode: 200, Request: "webhook-id: " + d.EventUID, Response: "ok"}}})
+				if errs[0] != nil {
+					b.Error(errs[0])
 				}
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -20,14 +21,20 @@ type job struct {
 	alone   func() error // commits by itself, while the committer does nothing else; not on SQLite
 
 	ctx      context.Context // of the caller; a job whose caller left is skipped
-	left     bool            // the caller left before it was taken
-	taken    bool            // it is being committed
+	fate     atomic.Int32    // jobQueued, and then one of the others
 	accepted store.Accepted  // outcome of accept
 	received store.Received  // outcome of receive
 	fresh    bool            // accepted in a chat that the chat cache does not have
 	err      error           // outcome of the others
 	done     chan struct{}   // closed when the outcome is set
 }
+
+// The fates of a job.
+const (
+	jobQueued int32 = iota
+	jobTaken        // it is being committed
+	jobLeft         // its caller left before
+)
 
 // committer is a queue with one goroutine that takes whatever is queued, up to
 // max jobs, and commits it together. What queues meanwhile is the next batch.
@@ -56,40 +63,53 @@ func startCommitter(maxJobs int, commit func([]*job) (again time.Duration)) *com
 // write that has been taken is waited for in any case, because it fills in what
 // its caller goes on to read.
 func (c *committer) do(ctx context.Context, j *job) error {
+	if err := c.enqueue(ctx, j); err != nil {
+		return err
+	}
+	return j.wait()
+}
+
+// enqueue queues jobs, next to each other. Each must be waited for.
+func (c *committer) enqueue(ctx context.Context, jobs ...*job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j.ctx = ctx
-	j.done = make(chan struct{})
+	for _, j := range jobs {
+		j.ctx = ctx
+		j.done = make(chan struct{})
+	}
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return errClosed
 	}
-	c.queue = append(c.queue, j)
-	first := len(c.queue) == 1
+	first := len(c.queue) == 0
+	c.queue = append(c.queue, jobs...)
 	c.mu.Unlock()
 	if first {
 		c.signal()
 	}
+	return nil
+}
+
+// refuse ends a job that could not be queued.
+func (j *job) refuse(ctx context.Context, err error) {
+	j.ctx, j.done, j.err = ctx, make(chan struct{}), err
+	close(j.done)
+}
+
+// wait waits for the outcome of a job that is queued, see do.
+func (j *job) wait() error {
 	select {
 	case <-j.done:
 		return nil
-	case <-ctx.Done():
-		if j.write != nil && !c.leave(j) {
+	case <-j.ctx.Done():
+		if j.write != nil && !j.fate.CompareAndSwap(jobQueued, jobLeft) {
 			<-j.done
 			return nil
 		}
-		return ctx.Err()
+		return j.ctx.Err()
 	}
-}
-
-// leave takes j out of the queue; false when it was taken already.
-func (c *committer) leave(j *job) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	j.left = true
-	return !j.taken
 }
 
 // stop refuses new jobs and returns when the queued ones are committed.
@@ -167,8 +187,7 @@ func (c *committer) take() (jobs []*job, closed bool) {
 	for len(jobs) == 0 && len(c.queue) > 0 {
 		n := min(c.max, len(c.queue))
 		for _, j := range c.queue[:n] {
-			if !j.left && j.ctx.Err() == nil {
-				j.taken = true
+			if j.ctx.Err() == nil && j.fate.CompareAndSwap(jobQueued, jobTaken) {
 				jobs = append(jobs, j)
 			}
 		}

@@ -65,10 +65,10 @@ func numberParameters(text string) string {
 }
 
 // chunks cuts args, the parameters of all rows one after the other, into
-// statements and calls fn for each.
-func (m *multi) chunks(d dialect, args []any, fn func(query string, args []any) error) error {
+// statements of at most most rows and calls fn for each.
+func (m *multi) chunks(d dialect, most int, args []any, fn func(query string, args []any) error) error {
 	for rows := len(args) / m.cols; rows > 0; rows = len(args) / m.cols {
-		log := min(bits.Len(uint(rows)), len(m.texts[d])) - 1
+		log := bits.Len(uint(min(rows, most))) - 1
 		n := m.cols << log
 		if err := fn(m.texts[d][log], args[:n]); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (m *multi) chunks(d dialect, args []any, fn func(query string, args []any) 
 
 // execAll runs m over all rows of args.
 func (t *tx) execAll(ctx context.Context, m *multi, args []any) error {
-	return m.chunks(t.d, args, func(query string, args []any) error {
+	return m.chunks(t.d, maxRows, args, func(query string, args []any) error {
 		_, err := t.exec(ctx, query, args...)
 		return err
 	})
@@ -88,7 +88,11 @@ func (t *tx) execAll(ctx context.Context, m *multi, args []any) error {
 
 // eachAll runs the query m over all rows of args and calls scan for every row found.
 func (t *tx) eachAll(ctx context.Context, m *multi, args []any, scan func(*sql.Rows) error) error {
-	return m.chunks(t.d, args, func(query string, args []any) error {
+	most := maxRows
+	if t.reads != nil {
+		most = readRows // of the sizes that are prepared
+	}
+	return m.chunks(t.d, most, args, func(query string, args []any) error {
 		return t.each(ctx, query, args, scan)
 	})
 }

@@ -12,12 +12,45 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// PutOutcome implements store.Deliverer.
-func (s *Store) PutOutcome(ctx context.Context, o store.Outcome) error {
+// PutOutcomes implements store.Deliverer. Each outcome is a job of its own, so
+// that one that can't be stored doesn't keep the others from it.
+func (s *Store) PutOutcomes(ctx context.Context, outcomes []store.Outcome) []error {
+	const call = "put outcomes"
+	errs := make([]error, len(outcomes))
+	jobs := make([]*job, len(outcomes))
+	of := make(map[*committer][]*job, 1)
+	for i := range outcomes {
+		var o store.Outcome
+		if o, errs[i] = storableOutcome(outcomes[i]); errs[i] == nil {
+			jobs[i] = &job{outcome: &o}
+			c := s.settler(o.WebhookID)
+			of[c] = append(of[c], jobs[i])
+		}
+	}
+	for c, jobs := range of {
+		if err := c.enqueue(ctx, jobs...); err != nil {
+			for _, j := range jobs {
+				j.refuse(ctx, err)
+			}
+		}
+	}
+	for i, j := range jobs {
+		if j != nil {
+			if errs[i] = j.wait(); errs[i] == nil {
+				errs[i] = j.err
+			}
+		}
+		errs[i] = failed(call, errs[i])
+	}
+	return errs
+}
+
+// storableOutcome gives an outcome as both databases take it.
+func storableOutcome(o store.Outcome) (store.Outcome, error) {
 	switch o.State {
 	case tideline.DeliveryWaiting, tideline.DeliveryAside, tideline.DeliveryDelivered, tideline.DeliveryDead:
 	default:
-		return failed("put outcome", fmt.Errorf("an outcome can't make a delivery %q", o.State))
+		return o, fmt.Errorf("an outcome can't make a delivery %q", o.State)
 	}
 	if o.Attempt != nil {
 		a := *o.Attempt
@@ -25,7 +58,7 @@ func (s *Store) PutOutcome(ctx context.Context, o store.Outcome) error {
 		o.Attempt = &a
 	}
 	o.Note, o.Disable = storable(o.Note), storable(o.Disable)
-	return s.settleJob(ctx, "put outcome", o.WebhookID, &job{outcome: &o})
+	return o, nil
 }
 
 // storable makes what a stranger answered into text that both databases take.
@@ -67,7 +100,7 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	var attempts []any
+	attempts := make([]any, 0, len(jobs)*insertAttempts.cols)
 	for _, j := range jobs {
 		j.err = nil
 		o := j.outcome
@@ -184,7 +217,7 @@ var updateDeliveries = newMulti(`UPDATE deliveries SET state = v.column2, attemp
 	note = v.column6 FROM (VALUES `, `) AS v WHERE deliveries.id = v.column1`, "BIGINT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT")
 
 func (t *tx) saveDeliveries(ctx context.Context, deliveries map[int64]*inDelivery) error {
-	var args []any
+	args := make([]any, 0, len(deliveries)*updateDeliveries.cols)
 	for _, id := range sortedKeys(deliveries) {
 		if d := deliveries[id]; d.changed {
 			args = append(args, id, string(d.state), d.attempts, toMillis(d.dueAt), toMillis(d.endedAt), d.note)

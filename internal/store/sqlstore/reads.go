@@ -7,13 +7,13 @@ import (
 )
 
 // readRows is the largest number of rows of the statements that readers keep: a
-// page of a list is 50.
+// page of a list is 50. What needs more rows takes several, see eachAll.
 const readRows = 64
 
 // readStatements are those that read the rows of a page, which are long: one
 // that names 32 chats takes SQLite longer to compile than to run.
 func readStatements() []*multi {
-	return []*multi{selectChatViews, selectLabelsOfChats, selectMessageViews, selectReactions}
+	return []*multi{selectChatViews, selectLabelsOfChats, selectMessageViews, selectReactions, selectEventReactions, selectChatAliases}
 }
 
 // prepareReads prepares what readers ask for again and again. It happens here

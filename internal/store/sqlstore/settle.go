@@ -24,11 +24,15 @@ func (s *Store) Settle(ctx context.Context, in store.Settlement) error {
 // settleJob hands j to the committer that serves the account: receipts must
 // not pass the settlement of their message unseen.
 func (s *Store) settleJob(ctx context.Context, call string, accountID int64, j *job) error {
-	c := s.settles[int(uint64(accountID)%uint64(len(s.settles)))]
-	if err := c.do(ctx, j); err != nil {
+	if err := s.settler(accountID).do(ctx, j); err != nil {
 		return failed(call, err)
 	}
 	return failed(call, j.err)
+}
+
+// settler is the committer that serves an account, or a webhook.
+func (s *Store) settler(id int64) *committer {
+	return s.settles[int(uint64(id)%uint64(len(s.settles)))]
 }
 
 // queuedMessage is a message in the outbox as a settlement needs it.

@@ -33,7 +33,12 @@ func (w *world) outcome(d store.Delivery, state tideline.DeliveryState, change .
 	for _, c := range change {
 		c(&o)
 	}
-	w.must(w.store.PutOutcome(w.ctx(), o))
+	w.must(w.putOutcome(w.store, o))
+}
+
+// putOutcome stores one outcome.
+func (w *world) putOutcome(s store.Store, o store.Outcome) error {
+	return s.PutOutcomes(w.ctx(), []store.Outcome{o})[0]
 }
 
 // delivery reads a delivery with its attempts.
@@ -211,7 +216,7 @@ var deliveryTests = map[string]func(*testing.T, *world){
 		got, attempts := w.delivery(d.ID)
 		same(t, "state", []any{got.State, got.Note, got.Attempts}, []any{tideline.DeliveryDead, "the webhook was deleted", 0})
 		same(t, "attempts", len(attempts), 1)
-		w.wantCode(w.store.PutOutcome(w.ctx(), store.Outcome{WorkspaceID: w.ws.ID, WebhookID: h.ID, DeliveryID: 9999, State: tideline.DeliveryDead, At: w.now}),
+		w.wantCode(w.putOutcome(w.store, store.Outcome{WorkspaceID: w.ws.ID, WebhookID: h.ID, DeliveryID: 9999, State: tideline.DeliveryDead, At: w.now}),
 			tideline.CodeNotFound)
 	},
 
@@ -274,6 +279,30 @@ var deliveryTests = map[string]func(*testing.T, *world){
 		same(t, "unsent", len(page.Events), 1)
 	},
 
+	"OutcomesAreStoredEachForItself": func(t *testing.T, w *world) {
+		h, other := w.putHook(), w.putHook(func(h *tideline.Webhook) { h.URL += "/other" })
+		first, second, elsewhere := w.addDelivery(h, 1), w.addDelivery(h, 1), w.addDelivery(other, 1)
+		of := func(d store.Delivery, state tideline.DeliveryState) store.Outcome {
+			return store.Outcome{WorkspaceID: w.ws.ID, WebhookID: d.WebhookID, DeliveryID: d.ID, State: state, At: w.now,
+				Attempt: &store.Attempt{At: w.now, StatusCode: 200}}
+		}
+		gone := of(first, tideline.DeliveryDelivered)
+		gone.DeliveryID = 9999
+		errs := w.store.PutOutcomes(w.ctx(), []store.Outcome{
+			of(first, tideline.DeliveryDelivered), gone, of(second, "lost"), of(elsewhere, tideline.DeliveryDelivered), of(second, tideline.DeliveryDead),
+		})
+		same(t, "outcomes that were stored", []bool{errs[0] == nil, errs[1] == nil, errs[2] == nil, errs[3] == nil, errs[4] == nil},
+			[]bool{true, false, false, true, true})
+		w.wantCode(errs[1], tideline.CodeNotFound)
+		for d, want := range map[int64]tideline.DeliveryState{
+			first.ID: tideline.DeliveryDelivered, second.ID: tideline.DeliveryDead, elsewhere.ID: tideline.DeliveryDelivered,
+		} {
+			got, attempts := w.delivery(d)
+			same(t, "state and attempts", []any{got.State, got.Attempts, len(attempts)}, []any{want, 1, 1})
+		}
+		same(t, "nothing to store", len(w.store.PutOutcomes(w.ctx(), nil)), 0)
+	},
+
 	"OutcomesAtOnceAllCount": func(t *testing.T, w *world) {
 		stores := []store.Store{w.store, w.another()}
 		h := w.putHook()
@@ -283,7 +312,7 @@ var deliveryTests = map[string]func(*testing.T, *world){
 			d[i] = w.addDelivery(h, int64(i%3))
 		}
 		together(n, func(i int) {
-			err := stores[i%2].PutOutcome(w.ctx(), store.Outcome{WorkspaceID: w.ws.ID, WebhookID: h.ID, DeliveryID: d[i].ID, State: tideline.DeliveryAside,
+			err := w.putOutcome(stores[i%2], store.Outcome{WorkspaceID: w.ws.ID, WebhookID: h.ID, DeliveryID: d[i].ID, State: tideline.DeliveryAside,
 				DueAt: w.now, Failed: true, At: w.now, Attempt: &store.Attempt{At: w.now, Error: fmt.Sprint(i)}})
 			if err != nil {
 				t.Error(err)

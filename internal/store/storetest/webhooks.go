@@ -191,7 +191,7 @@ var webhookTests = map[string]func(*testing.T, *world){
 				return err
 			},
 			"outcome": func() error {
-				return w.store.PutOutcome(ctx, store.Outcome{WorkspaceID: other.ID, WebhookID: h.ID, DeliveryID: d.ID, State: tideline.DeliveryDead, At: w.now})
+				return w.putOutcome(w.store, store.Outcome{WorkspaceID: other.ID, WebhookID: h.ID, DeliveryID: d.ID, State: tideline.DeliveryDead, At: w.now})
 			},
 		} {
 			if err := call(); !tideline.IsCode(err, tideline.CodeNotFound) {
