@@ -340,7 +340,7 @@ func TestReactionsAreGivenAndTakenBack(t *testing.T) {
 		}
 		w.same("reactions", w.data(w.get(path)), any(want))
 	}
-	if len(w.reacted) != 3 || w.reacted[0].MessageID != "A1" || w.reacted[0].FromMe {
+	if len(w.reacted) != 4 || w.reacted[0].MessageID != "A1" || w.reacted[0].FromMe {
 		t.Errorf("sent %+v", w.reacted)
 	}
 	w.refused(w.do(request{method: http.MethodPatch, path: path, body: `{}`}), http.StatusBadRequest, "validation_error", "reaction")
