@@ -202,6 +202,33 @@ func TestDroppedLostAndDelayedMessages(t *testing.T) {
 	}
 }
 
+func TestNoFaultTakesAwayTheAnswerToARetry(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []wasim.FaultKind{wasim.FaultRefuse, wasim.FaultDropMessage, wasim.FaultLoseMessage} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			srv := network(t, wasim.Options{})
+			c := paired(t, srv, business)
+			c.sendText(ana, "fine")
+			// Before the client gets the request, so before it can answer.
+			srv.Trace(func(e wasim.TraceEvent) {
+				if e.Direction == wasim.ToClient && e.Node.Tag == "receipt" && e.Node.Attrs["type"] == "retry" {
+					fault(t, srv, wasim.Fault{Kind: kind, Number: ana, Count: 1})
+				}
+			})
+			fault(t, srv, wasim.Fault{Kind: wasim.FaultFailDecrypt, Number: ana, Count: 1})
+			resp := c.sendText(ana, "garbled")
+			if r := await(t, phone(t, srv, ana), hasText("garbled")); r.ID != resp.ID {
+				t.Errorf("%+v", r)
+			}
+			if left := srv.Faults(); len(left) != 1 || left[0].Kind != kind {
+				t.Errorf("faults left: %+v", left)
+			}
+			srv.Trace(nil)
+		})
+	}
+}
+
 func TestPhoneAsksForARetry(t *testing.T) {
 	t.Parallel()
 	srv := network(t, wasim.Options{})

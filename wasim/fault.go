@@ -13,7 +13,8 @@ import (
 type FaultKind string
 
 // The kinds of faults. A message fault applies to a message that a companion sends; its Number is
-// matched against both the sending account and the recipient.
+// matched against both the sending account and the recipient. Those that refuse, drop or lose a message
+// spare the answer to a phone's request for a retry, for which nobody repeats anything.
 const (
 	// FaultDropAck delivers the message and withholds the server's acknowledgement.
 	FaultDropAck FaultKind = "drop_ack"

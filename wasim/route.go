@@ -44,7 +44,13 @@ func (c *conn) handleMessage(n *stanza.Node) {
 	}
 	own := c.dev.phone.Number()
 	c.srv.counters.messages.Add(1)
-	if f, ok := c.srv.faults.take(FaultRefuse, own, number); ok {
+	taken := func(kind FaultKind) (Fault, bool) {
+		if answersRetry(n) {
+			return Fault{}, false
+		}
+		return c.srv.faults.take(kind, own, number)
+	}
+	if f, ok := taken(FaultRefuse); ok {
 		c.later(0, func() { c.ackMessage(n, f.Code) })
 		return
 	}
@@ -58,10 +64,10 @@ func (c *conn) handleMessage(n *stanza.Node) {
 			return
 		}
 	}
-	if _, ok := c.srv.faults.take(FaultDropMessage, own, number); ok {
+	if _, ok := taken(FaultDropMessage); ok {
 		return
 	}
-	if _, ok := c.srv.faults.take(FaultLoseMessage, own, number); ok {
+	if _, ok := taken(FaultLoseMessage); ok {
 		c.later(0, func() { c.ackMessage(n, 0) })
 		return
 	}
@@ -303,6 +309,19 @@ func (c *conn) relayReceipt(p *Phone, who, group types.JID, ids []string, typ st
 			c.srv.queueReceipt(d, stepAck, from, group, id, typ, e)
 		}
 	}
+}
+
+// answersRetry reports whether a message was encrypted anew because a phone asked
+// for it. Nobody waits for the acknowledgement of one (whatsmeow retry.go), so no
+// fault takes it away on a connection that stays up: it would be lost for good,
+// which is nothing that a client could be blamed for.
+func answersRetry(n *stanza.Node) bool {
+	for _, enc := range n.GetChildrenByTag("enc") {
+		if _, ok := enc.Attrs["count"]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // retry passes on a request to encrypt a message anew.
