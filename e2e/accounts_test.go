@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -275,6 +276,8 @@ func TestComplaint10SettingsOutliveARestart(t *testing.T) {
 				delete(a, "state")
 				delete(a, "reason")
 			}
+			// In the list they are ordered by when they connected.
+			slices.SortFunc(list, func(a, b map[string]any) int { return strings.Compare(fmt.Sprint(a["id"]), fmt.Sprint(b["id"])) })
 			out, err := json.Marshal(list)
 			if err != nil {
 				t.Fatal(err)

@@ -51,7 +51,7 @@ func TestAHistorySurvivesKills(t *testing.T) {
 			return len(all)
 		}
 		killed := 0
-		for seen := 0; killed < wanted; killed++ {
+		for seen := -1; killed < wanted; killed++ { // the first time right after the pairing
 			eventually(t, "more of the history is shown", func(ctx context.Context) (bool, string) {
 				n := shown(ctx)
 				return n > seen || n == messages, fmt.Sprintf("%d messages", n)

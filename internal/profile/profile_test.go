@@ -462,11 +462,12 @@ func TestChatsThatSendsMadeGetTheNamesOfTheAddressBook(t *testing.T) {
 		{ChatID: 2, AccountID: 1, DeviceJID: "dev1", Chat: tideline.Peer{JID: group}},
 		{ChatID: 3, AccountID: 9, DeviceJID: "dev9", Chat: tideline.Peer{JID: contact(3)}},
 		{ChatID: 4, AccountID: 2, Chat: tideline.Peer{JID: contact(4)}},
+		{ChatID: 5, AccountID: 1, DeviceJID: "dev1", Chat: tideline.Peer{JID: contact(5)}, Named: true}, // by a message
 	}
 	running(t, w, func(*profile.Service) {
 		w.after(time.Minute)
 		want := []tideline.Peer{{JID: contact(1), Name: "Ana"}}
-		if diff := cmp.Diff(want, w.named); diff != "" || w.seen != 4 || len(w.asked) != 0 {
+		if diff := cmp.Diff(want, w.named); diff != "" || w.seen != 5 || len(w.asked) != 0 {
 			t.Errorf("named (-want +got):\n%s\nseen %d, asked %v", diff, w.seen, w.asked)
 		}
 	})

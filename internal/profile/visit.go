@@ -119,7 +119,9 @@ func missed(err error) error {
 }
 
 // nameNew gives chats that sends made the names that their contacts have in the
-// owner's address book, and has groups among them asked about.
+// owner's address book, and has groups among them asked about. A chat that a
+// message made is named already, and perhaps anew meanwhile: the client library
+// notes a new name only after it has passed the message on.
 func (s *Service) nameNew(ctx context.Context) error {
 	const page = 500
 	for ctx.Err() == nil {
@@ -129,7 +131,7 @@ func (s *Service) nameNew(ctx context.Context) error {
 		}
 		byAccount := make(map[int64][]store.NewChat)
 		for _, c := range chats {
-			if c.DeviceJID != "" && !c.Chat.JID.IsGroup() {
+			if c.DeviceJID != "" && !c.Chat.JID.IsGroup() && !c.Named {
 				byAccount[c.AccountID] = append(byAccount[c.AccountID], c)
 			}
 		}

@@ -81,6 +81,7 @@ type NewChat struct {
 	AccountID   int64
 	DeviceJID   string // of the account; "" when it is logged out or removed
 	Chat        tideline.Peer
+	Named       bool // it has the name that WhatsApp told with a message
 }
 
 // GroupMemberView is a member of a group with what is needed to show it.

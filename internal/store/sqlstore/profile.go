@@ -216,11 +216,11 @@ func (s *Store) ForgetBlob(ctx context.Context, blob string) error {
 func (s *Store) NewChats(ctx context.Context, limit int) ([]store.NewChat, error) {
 	var chats []store.NewChat
 	err := s.reader().each(ctx, `SELECT c.id, c.workspace_id, c.account_id,
-		CASE WHEN a.removed_at IS NULL THEN a.device_jid ELSE '' END, c.jid, c.lid
+		CASE WHEN a.removed_at IS NULL THEN a.device_jid ELSE '' END, c.jid, c.lid, c.auto_name <> ''
 		FROM chats c JOIN accounts a ON a.id = c.account_id AND a.workspace_id = c.workspace_id
 		WHERE c.id > (SELECT s.chat_id FROM seen_chats s WHERE s.id = 1) ORDER BY c.id LIMIT $1`, []any{limit}, func(r *sql.Rows) error {
 		var c store.NewChat
-		err := r.Scan(&c.ChatID, &c.WorkspaceID, &c.AccountID, &c.DeviceJID, &c.Chat.JID, &c.Chat.LID)
+		err := r.Scan(&c.ChatID, &c.WorkspaceID, &c.AccountID, &c.DeviceJID, &c.Chat.JID, &c.Chat.LID, &c.Named)
 		c.Chat = addressed(c.Chat)
 		chats = append(chats, c)
 		return err

@@ -274,6 +274,11 @@ var profileTests = map[string]func(*testing.T, *world){
 		list, err = w.store.NewChats(w.ctx(), 10)
 		w.must(err)
 		same(t, "the rest", list, []store.NewChat{chat(hidden.ChatID, tideline.Peer{LID: bobLID})})
+		w.must(w.store.SeenChats(w.ctx(), hidden.ChatID, w.now))
+		w.receiveMessage("C1", from(contact(101, "Carla")))
+		list, err = w.store.NewChats(w.ctx(), 10)
+		w.must(err)
+		same(t, "named by a message", len(list) == 1 && list[0].Named, true)
 	},
 
 	"PicturesReplaceEachOtherAndLeaveNoBytes": func(t *testing.T, w *world) {
