@@ -141,7 +141,11 @@ func sendToGroup(t *testing.T, w *world) {
 	}
 	yes := true
 	for _, c := range []wasim.GroupChange{{Announce: &yes}, {Remove: []string{business}}} {
+		before := w.newsCount()
 		w.change(ana, g, c)
+		// The library changes its list of members without a lock (group.go,
+		// updateGroupParticipantCache), so not while a send reads it.
+		w.newsOf(before, tideline.Peer{JID: groupJID(g)})
 		late := whatsapp.Outgoing{DeviceJID: device, MessageID: w.con.NewMessageID(), To: groupJID(g), Text: "too late"}
 		if e := w.refused(late); e.Reason == "" {
 			t.Errorf("after %+v sending failed with %v, which is not final", c, e)
