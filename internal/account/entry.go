@@ -129,38 +129,38 @@ func (s *Service) Receipts(ctx context.Context, device string, ids []string, sta
 // may not be stored yet: then the message has to come again. Of a device without
 // an account nobody wants to know.
 func (s *Service) Message(ctx context.Context, device string, m whatsapp.Inbound) error {
-	s.mu.Lock()
-	e, pairing := s.byDevice[device], len(s.pairing) > 0
-	s.mu.Unlock()
-	switch {
-	case e == nil && pairing:
-		return errNotStored
-	case e == nil || s.deps.Inbox == nil:
-		return nil
+	e, err := s.owner(device)
+	if e == nil || s.deps.Inbox == nil {
+		return err
 	}
 	defer s.heard(e, EventMessage)()
-	err := s.deps.Inbox.Receive(ctx, e.workspaceID, e.id, m)
+	err = s.deps.Inbox.Receive(ctx, e.workspaceID, e.id, m)
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil // the account was removed
 	}
 	return err
 }
 
-var errNotStored = whatsapp.ErrAccountPending
+// owner gives the account of a device; nil without an error when it has none, and
+// whatsapp.ErrAccountPending while it may be on its way into storage.
+func (s *Service) owner(device string) (*entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byDevice[device]
+	if e == nil && len(s.pairing) > 0 {
+		return nil, whatsapp.ErrAccountPending
+	}
+	return e, nil
+}
 
 // History implements whatsapp.Handler. A phone begins to pass its history on right
 // after the first login, when the account may not be stored yet.
 func (s *Service) History(ctx context.Context, device string, c whatsapp.HistoryChunk) error {
-	s.mu.Lock()
-	e, pairing := s.byDevice[device], len(s.pairing) > 0
-	s.mu.Unlock()
-	switch {
-	case e == nil && pairing:
-		return errNotStored
-	case e == nil || s.deps.Inbox == nil:
-		return nil
+	e, err := s.owner(device)
+	if e == nil || s.deps.Inbox == nil {
+		return err
 	}
-	err := s.deps.Inbox.History(ctx, e.workspaceID, e.id, c)
+	err = s.deps.Inbox.History(ctx, e.workspaceID, e.id, c)
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil // the account was removed
 	}
@@ -184,16 +184,11 @@ func (s *Service) Name(ctx context.Context, device, name string) {
 // News implements whatsapp.Handler. As with messages, what comes before the account
 // is stored has to come again.
 func (s *Service) News(ctx context.Context, device string, n whatsapp.News) error {
-	s.mu.Lock()
-	e, pairing := s.byDevice[device], len(s.pairing) > 0
-	s.mu.Unlock()
-	switch {
-	case e == nil && pairing:
-		return errNotStored
-	case e == nil || s.deps.Profiles == nil:
-		return nil
+	e, err := s.owner(device)
+	if e == nil || s.deps.Profiles == nil {
+		return err
 	}
-	err := s.deps.Profiles.News(ctx, e.workspaceID, e.id, n)
+	err = s.deps.Profiles.News(ctx, e.workspaceID, e.id, n)
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil // the account was removed
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -235,15 +234,7 @@ func (s *Store) ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]st
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	err = s.reader().each(ctx, `SELECT l.name FROM chat_labels cl JOIN labels l ON l.id = cl.label_id
-		WHERE cl.chat_id = $1 AND l.workspace_id = $2`, []any{c.ID, workspaceID}, func(r *sql.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		names = append(names, name)
-		return err
-	})
-	slices.Sort(names) // the databases collate differently
+	names, err := s.reader().chatLabels(ctx, workspaceID, c.ID)
 	return names, failed("chat labels", err)
 }
 

@@ -164,7 +164,7 @@ func (t *tx) labelIDs(ctx context.Context, workspaceID int64, names []string) ([
 	ids := make(map[label]int64, len(names))
 	var wanted []any
 	for _, name := range names {
-		if l := (label{workspaceID, name}); ids[l] == 0 && !slices.Contains(wanted, any(name)) {
+		if !slices.Contains(wanted, any(name)) {
 			wanted = append(wanted, workspaceID, name)
 		}
 	}
