@@ -127,6 +127,7 @@ func FuzzRoutes(f *testing.F) {
 		{"POST", "/v2/templates", "application/json", `{"template_id":1,"origin":"x"}`},
 		{"GET", "/v2/chats?whatsapp_phone=1,2", "", ""},
 		{"GET", "/waba/chats", "", ""},
+		{"GET", "/waba", "", ""},
 		{"GET", "/", "", ""},
 		{"PATCH", "", "text/plain", "x"},
 		{"GET", "0", "", ""}, // beside the API, not below it

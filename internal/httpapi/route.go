@@ -74,10 +74,12 @@ func (s *server) route() {
 		s.mux.HandleFunc(path, other)
 	}
 	business := s.newOperation("/waba/")
-	s.mux.HandleFunc(Base+"/waba/", func(w http.ResponseWriter, r *http.Request) {
-		of(r).op = business
-		s.admitted(http.HandlerFunc(s.noBusinessPlatform)).ServeHTTP(w, r)
-	})
+	for _, path := range []string{"/waba", "/waba/"} { // with the second alone, the mux redirects the first
+		s.mux.HandleFunc(Base+path, func(w http.ResponseWriter, r *http.Request) {
+			of(r).op = business
+			s.admitted(http.HandlerFunc(s.noBusinessPlatform)).ServeHTTP(w, r)
+		})
+	}
 	s.mux.HandleFunc("/", s.otherPath)
 }
 
