@@ -129,6 +129,9 @@ func (s *Store) RevokeInvitation(ctx context.Context, workspaceID, memberID int6
 		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
+		if err := t.shutOut(ctx, workspaceID, memberID); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }
