@@ -26,6 +26,7 @@ type Storage interface {
 	store.ChatWork
 	store.Teams
 	store.TextTemplates
+	store.Selves
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)
