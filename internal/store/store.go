@@ -38,6 +38,7 @@ type Store interface {
 	DeliveryLog
 	Sessions
 	Selves
+	Changes
 
 	// Close waits for running transactions and releases the database.
 	Close() error

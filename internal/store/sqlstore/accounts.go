@@ -71,6 +71,7 @@ func (s *Store) PutAccount(ctx context.Context, a tideline.Account) (tideline.Ac
 		if put, err = t.account(ctx, a.WorkspaceID, id); err != nil {
 			return err
 		}
+		t.tell(tideline.Change{WorkspaceID: a.WorkspaceID, Kind: tideline.ChangeAccount, AccountID: id})
 		return t.bump(ctx)
 	})
 	return put, err
@@ -114,6 +115,9 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 		if err := t.announceAccount(ctx, accountID, state, reason, at); err != nil {
 			return err
 		}
+		if err := t.tellAccount(ctx, accountID); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }
@@ -123,6 +127,9 @@ func (s *Store) SetAccountName(ctx context.Context, accountID int64, name string
 	return s.write(ctx, "set account name", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE accounts SET name = $1 WHERE id = $2 AND removed_at IS NULL`, name, accountID)
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
+			return err
+		}
+		if err := t.tellAccount(ctx, accountID); err != nil {
 			return err
 		}
 		return t.bump(ctx)
@@ -150,6 +157,7 @@ func (s *Store) RemoveAccount(ctx context.Context, workspaceID, accountID int64,
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
 			return err
 		}
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		if err := t.failQueued(ctx, bs, accountID, tideline.ReasonAccountRemoved, at); err != nil {
 			return err
 		}

@@ -95,6 +95,7 @@ func (s *Store) CreateTemplate(ctx context.Context, tmpl tideline.AttachmentTemp
 		if _, err := t.file(ctx, `f.id = $1 AND f.workspace_id = $2`, tmpl.FileID, tmpl.WorkspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(tmpl.WorkspaceID)
 		return t.one(ctx, `INSERT INTO attachment_templates (workspace_id, name, file_id, created_at)
 			VALUES ($1, $2, $3, $4) RETURNING id`,
 			[]any{tmpl.WorkspaceID, tmpl.Name, tmpl.FileID, tmpl.CreatedAt.UnixMilli()}, &tmpl.ID)

@@ -23,6 +23,7 @@ func (s *Store) AddMember(ctx context.Context, m tideline.Member) (tideline.Memb
 		if added, err = t.addMember(ctx, m); err != nil {
 			return err
 		}
+		t.tellSettings(m.WorkspaceID)
 		return t.bump(ctx)
 	})
 	return added, err
@@ -71,6 +72,7 @@ func (s *Store) SetMemberRole(ctx context.Context, workspaceID, memberID int64, 
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -93,6 +95,7 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, memberID int64, a
 			tideline.RemovedUploader, workspaceID, memberID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -126,6 +129,7 @@ func (s *Store) CreateToken(ctx context.Context, k tideline.Token, hash [32]byte
 			AND invited_at IS NOT NULL AND joined_at IS NULL`, k.CreatedAt.UnixMilli(), k.MemberID, k.WorkspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(k.WorkspaceID)
 		return t.bump(ctx)
 	})
 	if err != nil {
@@ -155,6 +159,7 @@ func (s *Store) RevokeToken(ctx context.Context, workspaceID, tokenID int64, at 
 		if err := mustChange(n, err, "token"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }

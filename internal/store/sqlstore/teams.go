@@ -69,6 +69,7 @@ func (s *Store) Invite(ctx context.Context, m tideline.Member, team string, seat
 		if err != nil {
 			return err
 		}
+		t.tellSettings(m.WorkspaceID)
 		return t.bump(ctx)
 	})
 	return invited, added, err
@@ -132,6 +133,7 @@ func (s *Store) RevokeInvitation(ctx context.Context, workspaceID, memberID int6
 		if err := t.shutOut(ctx, workspaceID, memberID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }

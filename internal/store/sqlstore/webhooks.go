@@ -103,6 +103,9 @@ func (s *Store) PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (
 		if err != nil {
 			return err
 		}
+		if changed {
+			t.tellSettings(w.WorkspaceID)
+		}
 		put, err = t.webhook(ctx, w.WorkspaceID, id)
 		return err
 	})
@@ -201,6 +204,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		updated, err = t.webhook(ctx, workspaceID, webhookID)
 		return err
 	})
@@ -225,6 +229,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err := mustChange(n, err, "webhook"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		// One statement per state: each has an index of its own.
 		for _, state := range []string{`'waiting'`, `'aside'`} {
 			_, err := t.exec(ctx, `UPDATE deliveries SET state = 'dead', due_at = NULL, ended_at = $1, note = 'the webhook was deleted'
@@ -247,6 +252,7 @@ func (s *Store) RotateSecret(ctx context.Context, workspaceID, webhookID int64, 
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		rotated, err = t.webhook(ctx, workspaceID, webhookID)
 		return err
 	})

@@ -63,6 +63,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 			}
 		})
 	}
+	t.Run("Changes", func(t *testing.T) {
+		t.Parallel()
+		changeTests(t, create)
+	})
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		testModel(t, create)
