@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -71,6 +73,7 @@ func (s *Store) PutTokenUses(ctx context.Context, uses []store.TokenUse) error {
 	if len(uses) == 0 {
 		return nil
 	}
+	uses = slices.SortedFunc(slices.Values(uses), func(a, b store.TokenUse) int { return cmp.Compare(a.TokenID, b.TokenID) }) // in the order of their locks
 	return s.write(ctx, "put token uses", func(ctx context.Context, t *tx) error {
 		for _, u := range uses {
 			_, err := t.exec(ctx, `UPDATE tokens SET used_at = $1, used_from = $2
