@@ -39,6 +39,9 @@ type Store interface {
 	Sessions
 	Selves
 	Changes
+	AuditLog
+	TokenUses
+	TeamSettings
 
 	// Close waits for running transactions and releases the database.
 	Close() error

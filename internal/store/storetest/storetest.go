@@ -51,6 +51,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Deliveries":  deliveryTests,
 		"Sessions":    sessionTests,
 		"Links":       linkTests,
+		"Audit":       auditTests,
+		"Teams":       teamSettingsTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
