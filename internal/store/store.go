@@ -36,6 +36,10 @@ type Store interface {
 	Webhooks
 	Deliverer
 	DeliveryLog
+	QueueControl
+	QueueStart
+	QueueReader
+	Usage
 
 	// Close waits for running transactions and releases the database.
 	Close() error
