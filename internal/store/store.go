@@ -42,6 +42,10 @@ type Store interface {
 	AuditLog
 	TokenUses
 	TeamSettings
+	QueueControl
+	QueueStart
+	QueueReader
+	Usage
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -10,12 +10,14 @@ import (
 )
 
 const accountColumns = `a.id, a.workspace_id, a.jid, a.device_jid, a.phone, a.name, a.state, a.state_reason,
-	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until`
+	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until,
+	a.paused_at, a.paused_by, a.resumed_at`
 
 func accountFields(a *tideline.Account) []any {
 	return []any{&a.ID, &a.WorkspaceID, &a.JID, &a.DeviceJID, &a.Phone, &a.Name, &a.State, &a.StateReason,
 		millis{&a.ConnectedOn}, &a.OwnerName, &a.OwnerEmail, millis{&a.CreatedAt},
-		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil}}
+		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil},
+		millis{&a.Pause.Since}, &a.Pause.By, millis{&a.Pause.Ended}}
 }
 
 // accounts lists the accounts that the condition finds.

@@ -53,6 +53,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Links":       linkTests,
 		"Audit":       auditTests,
 		"Teams":       teamSettingsTests,
+		"Queue":       queueTests,
+		"Usage":       usageTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
