@@ -36,6 +36,9 @@ type Store interface {
 	Webhooks
 	Deliverer
 	DeliveryLog
+	Labels
+	AttachmentTemplates
+	WebhookHealth
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -49,6 +49,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Events":      eventTests,
 		"Webhooks":    webhookTests,
 		"Deliveries":  deliveryTests,
+		"Labels":      labelTests,
+		"Tools":       toolTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
