@@ -46,6 +46,9 @@ type Store interface {
 	QueueStart
 	QueueReader
 	Usage
+	Labels
+	AttachmentTemplates
+	WebhookHealth
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -82,10 +82,10 @@ func (s *Store) WithdrawFile(ctx context.Context, workspaceID, fileID int64) err
 	})
 }
 
-const templateColumns = `tp.id, tp.workspace_id, tp.name, tp.file_id, tp.created_at`
+const templateColumns = `tp.id, tp.workspace_id, tp.name, tp.file_id, tp.created_at, tp.uses`
 
 func templateFields(t *tideline.AttachmentTemplate) []any {
-	return []any{&t.ID, &t.WorkspaceID, &t.Name, &t.FileID, millis{&t.CreatedAt}}
+	return []any{&t.ID, &t.WorkspaceID, &t.Name, &t.FileID, millis{&t.CreatedAt}, &t.Uses}
 }
 
 // CreateTemplate implements store.Files.

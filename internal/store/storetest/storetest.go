@@ -55,6 +55,8 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Teams":       teamSettingsTests,
 		"Queue":       queueTests,
 		"Usage":       usageTests,
+		"Labels":      labelTests,
+		"Tools":       toolTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
