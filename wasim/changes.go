@@ -1,6 +1,9 @@
 package wasim
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // bell counts changes and wakes those who wait for the next. The zero value is ready.
 type bell struct {
@@ -14,6 +17,12 @@ func (b *bell) ring() {
 		close(*waiting)
 	}
 }
+
+// Now is the network's time, see [Options.Now] and [Server.AdvanceClock].
+func (s *Server) Now() time.Time { return s.now() }
+
+// Nudge counts a change that happened around the server, for those who wait for [Server.Changes].
+func (s *Server) Nudge() { s.changes.ring() }
 
 // Changes tells how often anything that people can see has changed since the server started (a phone, its messages,
 // receipts, connections, groups, faults), and gives a channel that is closed at the next change. Take the channel
