@@ -334,7 +334,7 @@ var deliveryTests = map[string]func(*testing.T, *world){
 		}
 		after, err := w.store.Webhook(w.ctx(), w.ws.ID, h.ID)
 		w.must(err)
-		same(t, "errors in the order of outcomes", after.ErrorsCounter, 0)
+		same(t, "errors in the order of outcomes", after.ErrorsCounter, int64(0))
 	},
 
 	"OutcomesAtOnceAllCount": func(t *testing.T, w *world) {
