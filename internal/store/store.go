@@ -36,6 +36,7 @@ type Store interface {
 	Webhooks
 	Deliverer
 	DeliveryLog
+	ChatCounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error
