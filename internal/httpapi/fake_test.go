@@ -43,7 +43,7 @@ func newFakes(edit func(p *tideline.Principal)) *fakes {
 			Plan: tideline.Plan{Name: "self-hosted", Credits: tideline.Unlimited, APICalls: -1, MaxFileBytes: 1 << 20, API: true, Attachments: true},
 		},
 		Member: tideline.Member{ID: 3, WorkspaceID: 7, Email: "ada@example.com", DisplayName: "Ada", Role: tideline.RoleOwner},
-		Token:  tideline.Token{ID: 5, WorkspaceID: 7, MemberID: 3},
+		Token:  tideline.Token{ID: 5, WorkspaceID: 7, MemberID: 3, Scope: tideline.ScopeAll},
 	}
 	if edit != nil {
 		edit(p)

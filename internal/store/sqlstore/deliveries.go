@@ -122,6 +122,7 @@ func (s *Store) AddDelivery(ctx context.Context, d store.NewDelivery, body []byt
 		added, err := t.insertDeliveries(ctx, store.Deliveries{Bodies: [][]byte{body}, Rows: []store.NewDelivery{d}}, at)
 		if err == nil {
 			made = added[0]
+			t.tellSettings(d.WorkspaceID)
 		}
 		return err
 	})
@@ -224,6 +225,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, workspaceID, deliveryID int6
 		if _, err := t.exec(ctx, again+`d.id = $2 AND d.workspace_id = $3`, at.UnixMilli(), deliveryID, workspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		replayed, err = t.delivery(ctx, workspaceID, deliveryID)
 		return err
 	})
@@ -239,6 +241,9 @@ func (s *Store) ReplayDeliveries(ctx context.Context, workspaceID, webhookID int
 		c := filterDeliveries(workspaceID, webhookID, f, at.UnixMilli())
 		var err error
 		n, err = t.exec(ctx, again+c.String(), c.args...)
+		if n > 0 {
+			t.tellSettings(workspaceID)
+		}
 		return err
 	})
 	return n, err

@@ -239,6 +239,7 @@ func (t *tx) saveEndpoints(ctx context.Context, endpoints map[int64]*endpoint) e
 		if err != nil {
 			return err
 		}
+		t.tellSettings(w.WorkspaceID)
 	}
 	return nil
 }

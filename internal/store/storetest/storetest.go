@@ -49,6 +49,12 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Events":      eventTests,
 		"Webhooks":    webhookTests,
 		"Deliveries":  deliveryTests,
+		"Sessions":    sessionTests,
+		"Links":       linkTests,
+		"Audit":       auditTests,
+		"Teams":       teamSettingsTests,
+		"Queue":       queueTests,
+		"Usage":       usageTests,
 		"Labels":      labelTests,
 		"Tools":       toolTests,
 	}
@@ -63,6 +69,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 			}
 		})
 	}
+	t.Run("Changes", func(t *testing.T) {
+		t.Parallel()
+		changeTests(t, create)
+	})
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		testModel(t, create)
