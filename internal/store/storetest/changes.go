@@ -24,6 +24,7 @@ var readers = strings.Fields(`
 	Replay DueDownloads NextDownload Backlog Lanes Outgoing FirstContact DueProfiles LostBlobs NewChats DueHistoryChunk NextHistoryChunk
 	ListTeams TextTemplate ListTextTemplates ListFiles ListEvents EventID UnsentEvents
 	ListWebhooks Webhook PendingWebhooks WaitingDeliveries AsideDeliveries DeliveryBacklog ListDeliveries Delivery
+	ListLabels CountLabels ListTemplateFiles WebhookHealth
 	OnAccepted OnEvents OnChanges Close`)
 
 // everyMethodHasARow is the test that a new method of store.Store fails

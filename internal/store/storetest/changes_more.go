@@ -231,5 +231,6 @@ func (l *listener) settingsOfAll() []tideline.Change {
 func allAnnouncements() map[string]func(*listener) {
 	all := maps.Clone(announcements)
 	maps.Copy(all, settingsAnnouncements)
+	maps.Copy(all, toolAnnouncements)
 	return all
 }
