@@ -232,5 +232,6 @@ func allAnnouncements() map[string]func(*listener) {
 	all := maps.Clone(announcements)
 	maps.Copy(all, settingsAnnouncements)
 	maps.Copy(all, workAnnouncements)
+	maps.Copy(all, toolAnnouncements)
 	return all
 }

@@ -81,31 +81,6 @@ var workAnnouncements = map[string]func(*listener){
 		l.announces("nothing any more", cancel)
 	},
 
-	"CreateLabel": func(l *listener) {
-		l.announces("a label", func() { l.newLabel() }, l.settingsChange())
-	},
-	"UpdateLabel": func(l *listener) {
-		label := l.newLabel()
-		l.announces("another name", func() {
-			_, err := l.store.UpdateLabel(l.ctx(), l.ws.ID, label.ID, store.LabelUpdate{Name: ptr(uuid.NewString())})
-			l.must(err)
-		}, l.settingsChange())
-	},
-	"DeleteLabel": func(l *listener) {
-		label := l.newLabel()
-		l.announces("one label less", func() { l.must(l.store.DeleteLabel(l.ctx(), l.ws.ID, label.ID)) }, l.settingsChange())
-	},
-	"UpdateTemplate": func(l *listener) {
-		t := l.fileTemplate()
-		l.announces("another name", func() {
-			l.must(l.store.UpdateTemplate(l.ctx(), l.ws.ID, t.ID, store.TemplateUpdate{Name: ptr("Other")}))
-		}, l.settingsChange())
-	},
-	"DeleteTemplate": func(l *listener) {
-		t := l.fileTemplate()
-		l.announces("one template less", func() { l.must(l.store.DeleteTemplate(l.ctx(), l.ws.ID, t.ID)) }, l.settingsChange())
-	},
-
 	"CreateTeam": func(l *listener) {
 		l.announces("a team", func() { l.newTeam() }, l.settingsChange())
 	},
@@ -150,24 +125,9 @@ func (l *listener) newSession() tideline.Session {
 	return se
 }
 
-func (l *listener) newLabel() tideline.Label {
-	l.t.Helper()
-	label, err := l.store.CreateLabel(l.ctx(), tideline.Label{WorkspaceID: l.ws.ID, Name: uuid.NewString()})
-	l.must(err)
-	return label
-}
-
 func (l *listener) newTeam() tideline.Team {
 	l.t.Helper()
 	team, err := l.store.CreateTeam(l.ctx(), l.ws.ID, uuid.NewString())
 	l.must(err)
 	return team
-}
-
-// fileTemplate makes an attachment template of a new file.
-func (l *listener) fileTemplate() tideline.AttachmentTemplate {
-	l.t.Helper()
-	t, err := l.store.CreateTemplate(l.ctx(), tideline.AttachmentTemplate{WorkspaceID: l.ws.ID, Name: "Menu", FileID: l.file("menu.pdf").ID, CreatedAt: l.now})
-	l.must(err)
-	return t
 }
