@@ -64,6 +64,7 @@ type server struct {
 	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
+	sessions *auth.Sessions
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -220,7 +221,9 @@ func (s *server) openServices(ctx context.Context) error {
 
 func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
+	s.sessions = auth.NewSessions(s.store, auth.SessionConfig{Log: s.log})
+	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
+	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
@@ -234,7 +237,11 @@ func (s *server) openAPI(context.Context) (err error) {
 	if s.world != nil {
 		control = s.world.Control()
 	}
-	s.handler = routes(api, s.probes, s.metrics, control)
+	pages, err := s.openPages(messages)
+	if err != nil {
+		return err
+	}
+	s.handler = routes(api, pages, s.probes, s.metrics, control)
 	if old, err := s.folder.Server(); err == nil {
 		operator.RemoveStale(old.Operator)
 	}
@@ -257,6 +264,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "sessions", s.sessions.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
@@ -269,7 +277,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log))
 	host, _ := os.Hostname()
 	if err := s.folder.SetServer(datadir.Server{
-		PID: os.Getpid(), Host: host, URL: s.url, Operator: s.socket.Path(), Started: s.started,
+		PID: os.Getpid(), Host: host, URL: s.url, PublicURL: s.publicURL(), Operator: s.socket.Path(), Started: s.started,
 	}); err != nil {
 		return err
 	}
