@@ -18,6 +18,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/inbox"
+	"github.com/tidelinehq/tideline/internal/live"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
@@ -53,6 +54,7 @@ type server struct {
 	listener net.Listener
 	url      string // without a path
 	store    *sqlstore.Store
+	live     *live.Hub
 	claim    *sqlstore.Claim
 	files    openedFiles
 	world    *sandbox.World // nil in production
@@ -142,6 +144,8 @@ func (s *server) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	s.stack.push("store", s.store.Close)
+	s.live = live.New(s.store, live.Config{})
+	s.store.OnChanges(s.live.Publish)
 	kind, err := s.store.Kind(ctx, string(s.folder.Kind))
 	if err != nil {
 		return err
@@ -258,6 +262,7 @@ func (s *server) openAPI(context.Context) (err error) {
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "live", s.live.Run)
 	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
@@ -274,7 +279,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	if err != nil {
 		return err
 	}
-	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log))
+	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log, s.live.Close))
 	host, _ := os.Hostname()
 	if err := s.folder.SetServer(datadir.Server{
 		PID: os.Getpid(), Host: host, URL: s.url, PublicURL: s.publicURL(), Operator: s.socket.Path(), Started: s.started,
