@@ -38,6 +38,7 @@ func (s *Store) UpdateTemplate(ctx context.Context, workspaceID, templateID int6
 		n, err := t.exec(ctx, `UPDATE attachment_templates SET name = coalesce(CAST($1 AS TEXT), name),
 			file_id = coalesce(CAST($2 AS BIGINT), file_id) WHERE id = $3 AND workspace_id = $4`,
 			u.Name, u.FileID, templateID, workspaceID)
+		t.tellSettings(workspaceID)
 		return mustChange(n, err, "attachment template")
 	})
 }
@@ -46,6 +47,7 @@ func (s *Store) UpdateTemplate(ctx context.Context, workspaceID, templateID int6
 func (s *Store) DeleteTemplate(ctx context.Context, workspaceID, templateID int64) error {
 	return s.write(ctx, "delete template", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `DELETE FROM attachment_templates WHERE id = $1 AND workspace_id = $2`, templateID, workspaceID)
+		t.tellSettings(workspaceID)
 		return mustChange(n, err, "attachment template")
 	})
 }

@@ -63,6 +63,7 @@ func (s *Store) changeLabels(ctx context.Context, call string, workspaceID int64
 		if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return fn(ctx, t)
 	})
 }
