@@ -273,7 +273,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
-		Versions: operator.Versions{Get: s.version, Set: s.setVersion},
+		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.outbox,
 	}).Run)
 	w, err := s.welcome(ctx)
 	if err != nil {
