@@ -28,6 +28,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/voice"
 	"github.com/tidelinehq/tideline/internal/webhook"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
@@ -192,8 +193,12 @@ func (s *server) openServices(ctx context.Context) error {
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
 	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
+	var connector whatsapp.Connector = s.meow
+	if s.world != nil {
+		connector = s.world.Watch(s.meow) // the phones page scans the codes that are shown
+	}
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
+		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	s.openWebhooks()
 	telemetry.Sources{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -105,11 +106,24 @@ func (t *Tokens) Revoke(ctx context.Context, workspaceID, tokenID int64) error {
 // HashToken gives what is kept of a token: the SHA-256 of its text.
 func HashToken(text string) [32]byte { return sha256.Sum256([]byte(text)) }
 
-// newTokenText draws a token: the prefix and 32 random bytes in base 62, which a
-// double click selects whole and no shell or URL has to quote.
-func newTokenText() string {
+// newTokenText draws a token: the prefix and a secret.
+func newTokenText() string { return TokenPrefix + newSecret() }
+
+// newSecret draws 32 random bytes in base 62, which a double click selects whole
+// and no shell or URL has to quote.
+func newSecret() string {
 	random := make([]byte, tokenBytes)
 	rand.Read(random) // never fails; see crypto/rand
 	digits := new(big.Int).SetBytes(random).Text(62)
-	return TokenPrefix + strings.Repeat("0", tokenDigits-len(digits)) + digits
+	return strings.Repeat("0", tokenDigits-len(digits)) + digits
+}
+
+// cleanName gives a name as it is kept; "" stays "". Errors: validation_error
+// about the field "name".
+func cleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if len([]rune(name)) > maxTokenName || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return "", tideline.Invalid([]tideline.FieldError{{Path: []string{"name"}, Msg: "must be 1 to 100 printable characters"}})
+	}
+	return name, nil
 }

@@ -11,6 +11,8 @@
 //   - Owner and admins keep the teams, remove members and read the audit log; what
 //     was done with a chat is seen by whoever sees the chat.
 //   - The owner alone hands the workspace over, to an admin; there is always one.
+//   - Whoever changes chats puts labels on them; owner, admins and supervisors
+//     rename, merge, colour and delete labels, which changes everybody's chats.
 //   - A text template is seen and changed as its visibility and team say.
 //   - What a member may not see is not found; what they may see but not do is
 //     permission_denied.
@@ -33,6 +35,7 @@ type Storage interface {
 	SetMemberRole(ctx context.Context, workspaceID, memberID int64, role tideline.Role) error
 	RemoveMember(ctx context.Context, workspaceID, memberID int64, at time.Time) error
 	store.TextTemplates
+	store.Labels
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)

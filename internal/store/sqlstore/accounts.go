@@ -10,12 +10,14 @@ import (
 )
 
 const accountColumns = `a.id, a.workspace_id, a.jid, a.device_jid, a.phone, a.name, a.state, a.state_reason,
-	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until`
+	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until,
+	a.paused_at, a.paused_by, a.resumed_at`
 
 func accountFields(a *tideline.Account) []any {
 	return []any{&a.ID, &a.WorkspaceID, &a.JID, &a.DeviceJID, &a.Phone, &a.Name, &a.State, &a.StateReason,
 		millis{&a.ConnectedOn}, &a.OwnerName, &a.OwnerEmail, millis{&a.CreatedAt},
-		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil}}
+		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil},
+		millis{&a.Pause.Since}, &a.Pause.By, millis{&a.Pause.Ended}}
 }
 
 // accounts lists the accounts that the condition finds.
@@ -73,6 +75,7 @@ func (s *Store) PutAccount(ctx context.Context, a tideline.Account) (tideline.Ac
 		if put, err = t.account(ctx, a.WorkspaceID, id); err != nil {
 			return err
 		}
+		t.tell(tideline.Change{WorkspaceID: a.WorkspaceID, Kind: tideline.ChangeAccount, AccountID: id})
 		if removed.Valid || device != put.DeviceJID {
 			if err := t.audit(ctx, aboutAccount(put, tideline.AuditAccountPaired, time.Time{}, set("owner", put.OwnerEmail)...)); err != nil {
 				return err
@@ -124,6 +127,9 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 		if err := t.announceAccount(ctx, accountID, state, reason, at); err != nil {
 			return err
 		}
+		if err := t.tellAccount(ctx, accountID); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }
@@ -133,6 +139,9 @@ func (s *Store) SetAccountName(ctx context.Context, accountID int64, name string
 	return s.write(ctx, "set account name", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE accounts SET name = $1 WHERE id = $2 AND removed_at IS NULL`, name, accountID)
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
+			return err
+		}
+		if err := t.tellAccount(ctx, accountID); err != nil {
 			return err
 		}
 		return t.bump(ctx)
@@ -164,6 +173,7 @@ func (s *Store) RemoveAccount(ctx context.Context, workspaceID, accountID int64,
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
 			return err
 		}
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		if err := t.failQueued(ctx, bs, accountID, tideline.ReasonAccountRemoved, at); err != nil {
 			return err
 		}

@@ -26,10 +26,13 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 		if err != nil {
 			return err
 		}
+		changed := tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeChat, AccountID: c.AccountID, ChatID: c.ID}
+		var news int64 // how much of it is
 		if u.Name != nil {
 			if err := t.chooseName(ctx, &c, *u.Name); err != nil {
 				return err
 			}
+			news++
 			if err := t.audited(ctx, aboutChat(&c, tideline.AuditChatRenamed, u.At, diff(nil, "name", c.Name, *u.Name)...)); err != nil {
 				return err
 			}
@@ -38,15 +41,19 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 			if err := t.assign(ctx, &c, *u.Responsible, u); err != nil {
 				return err
 			}
+			changed.Formerly = c.Responsible
+			news++
 		}
 		if u.Read != nil {
-			unread := `CASE WHEN unread = 0 THEN 1 ELSE unread END`
+			unread := `unread = 1 WHERE unread = 0`
 			if *u.Read {
-				unread = `0`
+				unread = `unread = 0 WHERE unread <> 0`
 			}
-			if _, err := t.exec(ctx, `UPDATE chats SET unread = `+unread+` WHERE id = $1 AND workspace_id = $2`, c.ID, workspaceID); err != nil {
+			n, err := t.exec(ctx, `UPDATE chats SET `+unread+` AND id = $1 AND workspace_id = $2`, c.ID, workspaceID)
+			if err != nil {
 				return err
 			}
+			news += n
 		}
 		for _, flag := range []struct {
 			column string
@@ -55,10 +62,15 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 			if flag.value == nil {
 				continue
 			}
-			if _, err := t.exec(ctx, `UPDATE chats SET `+flag.column+` = $1 WHERE id = $2 AND workspace_id = $3`,
-				*flag.value, c.ID, workspaceID); err != nil {
+			n, err := t.exec(ctx, `UPDATE chats SET `+flag.column+` = $1 WHERE id = $2 AND workspace_id = $3 AND `+flag.column+` <> $1`,
+				*flag.value, c.ID, workspaceID)
+			if err != nil {
 				return err
 			}
+			news += n
+		}
+		if news > 0 {
+			t.tell(changed)
 		}
 		return t.auditFlags(ctx, &c, u)
 	})
@@ -135,6 +147,7 @@ func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64, at ti
 	slices.SortFunc(events, func(a, b tideline.Event) int { return cmp.Compare(a.ChatID, b.ChatID) })
 	for _, e := range events {
 		t.emit(e)
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeChat, AccountID: e.AccountID, ChatID: e.ChatID, Formerly: memberID})
 	}
 	return nil
 }
@@ -171,6 +184,7 @@ func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels
 		if err := t.execAll(ctx, insertChatLabels, args); err != nil {
 			return err
 		}
+		t.tellChat(workspaceID, c.AccountID, c.ID)
 		if names, err = t.chatLabels(ctx, workspaceID, c.ID); err != nil {
 			return err
 		}
@@ -241,11 +255,13 @@ func (s *Store) AddNote(ctx context.Context, n store.Note) error {
 			return err
 		}
 		at := n.At.UnixMilli()
-		_, err = t.exec(ctx, `INSERT INTO messages (uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me, text, kind,
+		var id int64
+		err = t.one(ctx, `INSERT INTO messages (uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me, text, kind,
 			data, origin, status, reason, credits, accepted_at, at)
-			VALUES ($1, $2, $3, $4, $5, '', TRUE, $6, $7, $8, $9, $10, '', 0, $11, $11)`,
-			n.UID, n.WorkspaceID, c.AccountID, c.ID, orNull(n.MemberID), n.Text, string(tideline.KindNote), data,
-			string(tideline.OriginPublicAPI), string(tideline.StatusSent), at)
+			VALUES ($1, $2, $3, $4, $5, '', TRUE, $6, $7, $8, $9, $10, '', 0, $11, $11) RETURNING id`,
+			[]any{n.UID, n.WorkspaceID, c.AccountID, c.ID, orNull(n.MemberID), n.Text, string(tideline.KindNote), data,
+				string(tideline.OriginPublicAPI), string(tideline.StatusSent), at}, &id)
+		t.tellMessage(n.WorkspaceID, c.AccountID, c.ID, id)
 		return err
 	})
 }

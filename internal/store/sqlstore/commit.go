@@ -25,12 +25,13 @@ var errNotIsolated = errors.New("an item failed the batch")
 func (s *Store) commitSQLite(jobs []*job) time.Duration {
 	// The batch belongs to many callers, so no caller's context may end it.
 	ctx := context.Background()
-	t := &tx{d: s.d, q: s.writer, prepared: s.prepared}
+	t := &tx{d: s.d, q: s.writer, prepared: s.prepared, changes: s.changes}
+	defer func() { s.changes = t.changes }()
 	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) {
 		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return false, err
 		}
-		t.events = t.events[:0]
+		t.events, t.changes = t.events[:0], t.changes[:0]
 		err := run(t)
 		if err == nil {
 			err = t.flush(ctx)
@@ -46,6 +47,7 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 			return false, err
 		}
 		s.wroteEvents(t)
+		s.announce(t)
 		return false, nil
 	})
 	return 0
@@ -84,6 +86,7 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 	}
 	err = dbtx.Commit()
 	s.wroteEvents(t) // after a lost connection too: they may be there
+	s.announce(t)
 	if err != nil {
 		return connectionLost(err), err
 	}

@@ -38,6 +38,7 @@ func (s *Store) DeleteFile(ctx context.Context, workspaceID int64, uid string) (
 		if _, err := t.exec(ctx, `DELETE FROM attachment_templates WHERE file_id = $1 AND workspace_id = $2`, f.ID, workspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		n, err := t.exec(ctx, `DELETE FROM files WHERE id = $1 AND workspace_id = $2`, f.ID, workspaceID)
 		if err := mustChange(n, err, "file"); err != nil {
 			return err

@@ -138,6 +138,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		if err := t.pruneEntry(ctx, now); err != nil {
+			return err
+		}
 		return t.pruneHistory(ctx, now)
 	})
 }

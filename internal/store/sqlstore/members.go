@@ -9,11 +9,11 @@ import (
 )
 
 const memberColumns = `mb.id, mb.workspace_id, mb.email, mb.display_name, mb.role, mb.team_id, mb.invited_at, mb.joined_at,
-	mb.created_at, mb.removed_at`
+	mb.created_at, mb.removed_at, mb.language`
 
 func memberFields(m *tideline.Member) []any {
 	return []any{&m.ID, &m.WorkspaceID, &m.Email, &m.DisplayName, &m.Role, orZero{&m.TeamID}, millis{&m.InvitedAt}, millis{&m.JoinedAt},
-		millis{&m.CreatedAt}, millis{&m.RemovedAt}}
+		millis{&m.CreatedAt}, millis{&m.RemovedAt}, &m.Language}
 }
 
 // AddMember implements store.Members.
@@ -23,6 +23,7 @@ func (s *Store) AddMember(ctx context.Context, m tideline.Member) (tideline.Memb
 		if added, err = t.addMember(ctx, m); err != nil {
 			return err
 		}
+		t.tellSettings(m.WorkspaceID)
 		if err := t.audit(ctx, aboutMember(added, tideline.AuditMemberAdded, added.CreatedAt, set("role", string(added.Role))...)); err != nil {
 			return err
 		}
@@ -39,10 +40,10 @@ func (t *tx) addMember(ctx context.Context, m tideline.Member) (tideline.Member,
 		return tideline.Member{}, missing(err, "workspace")
 	}
 	m.CreatedAt, m.RemovedAt = m.CreatedAt.UTC().Truncate(time.Millisecond), time.Time{}
-	err = t.one(ctx, `INSERT INTO members (workspace_id, email, display_name, role, team_id, invited_at, joined_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+	err = t.one(ctx, `INSERT INTO members (workspace_id, email, display_name, role, team_id, invited_at, joined_at, created_at, language)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
 		[]any{m.WorkspaceID, m.Email, m.DisplayName, string(m.Role), orNull(m.TeamID), toMillis(m.InvitedAt), toMillis(m.JoinedAt),
-			m.CreatedAt.UnixMilli()}, &m.ID)
+			m.CreatedAt.UnixMilli(), m.Language}, &m.ID)
 	if isUnique(err) {
 		return tideline.Member{}, tideline.Errorf(tideline.CodeConflict,
 			"the workspace has a member with this e-mail address, or an owner, already")
@@ -78,6 +79,7 @@ func (s *Store) SetMemberRole(ctx context.Context, workspaceID, memberID int64, 
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if err := t.audited(ctx, aboutMember(m, tideline.AuditRoleChanged, time.Time{}, diff(nil, "role", m.Role, role)...)); err != nil {
 			return err
 		}
@@ -114,10 +116,14 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, memberID int64, a
 		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
+		if err := t.shutOut(ctx, workspaceID, memberID); err != nil {
+			return err
+		}
 		if _, err := t.exec(ctx, `UPDATE files SET uploaded_by = $1 WHERE workspace_id = $2 AND member_id = $3`,
 			tideline.RemovedUploader, workspaceID, memberID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if err := t.audit(ctx, aboutMember(m, tideline.AuditMemberRemoved, at)); err != nil {
 			return err
 		}
@@ -157,6 +163,7 @@ func (s *Store) CreateToken(ctx context.Context, k tideline.Token, hash [32]byte
 			AND invited_at IS NOT NULL AND joined_at IS NULL`, k.CreatedAt.UnixMilli(), k.MemberID, k.WorkspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(k.WorkspaceID)
 		if err := t.auditToken(ctx, k, tideline.AuditTokenCreated, k.CreatedAt); err != nil {
 			return err
 		}

@@ -76,6 +76,7 @@ func (s *Store) Invite(ctx context.Context, m tideline.Member, team string, seat
 		if err != nil {
 			return err
 		}
+		t.tellSettings(m.WorkspaceID)
 		return t.bump(ctx)
 	})
 	return invited, added, err
@@ -140,6 +141,10 @@ func (s *Store) RevokeInvitation(ctx context.Context, workspaceID, memberID int6
 		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
+		if err := t.shutOut(ctx, workspaceID, memberID); err != nil {
+			return err
+		}
+		t.tellSettings(workspaceID)
 		if err := t.audit(ctx, aboutMember(m, tideline.AuditInvitationRevoked, at)); err != nil {
 			return err
 		}

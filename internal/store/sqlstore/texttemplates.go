@@ -44,6 +44,7 @@ func (s *Store) CreateTextTemplate(ctx context.Context, tmpl tideline.TextTempla
 	tmpl.CreatedAt = tmpl.CreatedAt.UTC().Truncate(time.Millisecond)
 	tmpl.UpdatedAt, tmpl.EditorID, tmpl.Uses = tmpl.CreatedAt, tmpl.AuthorID, 0
 	err := s.write(ctx, "create text template", func(ctx context.Context, t *tx) error {
+		t.tellSettings(tmpl.WorkspaceID)
 		err := t.one(ctx, `INSERT INTO text_templates (workspace_id, name, text, visibility, team_id, author_id, editor_id,
 			created_at, updated_at, uses) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $7, 0) RETURNING id`,
 			[]any{tmpl.WorkspaceID, tmpl.Name, tmpl.Text, string(tmpl.Visibility), storedTeam(tmpl.TeamID), tmpl.AuthorID,
@@ -102,6 +103,7 @@ func (s *Store) UpdateTextTemplate(ctx context.Context, tmpl tideline.TextTempla
 		n, err := t.exec(ctx, `UPDATE text_templates SET name = $1, text = $2, visibility = $3, team_id = $4, editor_id = $5, updated_at = $6
 			WHERE workspace_id = $7 AND id = $8`, tmpl.Name, tmpl.Text, string(tmpl.Visibility), storedTeam(tmpl.TeamID), tmpl.EditorID,
 			tmpl.UpdatedAt.UnixMilli(), tmpl.WorkspaceID, tmpl.ID)
+		t.tellSettings(tmpl.WorkspaceID)
 		if err := mustChange(n, err, "text template"); err != nil {
 			return err
 		}
@@ -120,6 +122,7 @@ func (s *Store) DeleteTextTemplate(ctx context.Context, workspaceID, id int64) e
 			return err
 		}
 		n, err := t.exec(ctx, `DELETE FROM text_templates WHERE workspace_id = $1 AND id = $2`, workspaceID, id)
+		t.tellSettings(workspaceID)
 		if err := mustChange(n, err, "text template"); err != nil {
 			return err
 		}
@@ -131,6 +134,7 @@ func (s *Store) DeleteTextTemplate(ctx context.Context, workspaceID, id int64) e
 func (s *Store) CountTextTemplateUse(ctx context.Context, workspaceID, id int64) error {
 	return s.write(ctx, "count use of text template", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE text_templates SET uses = uses + 1 WHERE workspace_id = $1 AND id = $2`, workspaceID, id)
+		t.tellSettings(workspaceID)
 		return mustChange(n, err, "text template")
 	})
 }

@@ -42,6 +42,7 @@ func (s *Store) RevokeToken(ctx context.Context, workspaceID, tokenID int64, at 
 			at.UnixMilli(), workspaceID, tokenID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if err := t.auditToken(ctx, k, tideline.AuditTokenRevoked, at); err != nil {
 			return err
 		}

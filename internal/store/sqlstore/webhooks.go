@@ -109,6 +109,9 @@ func (s *Store) PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (
 		if err != nil {
 			return err
 		}
+		if changed {
+			t.tellSettings(w.WorkspaceID)
+		}
 		if put, err = t.webhook(ctx, w.WorkspaceID, id); err != nil || !changed {
 			return err
 		}
@@ -210,6 +213,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if updated, err = t.webhook(ctx, workspaceID, webhookID); err != nil {
 			return err
 		}
@@ -240,6 +244,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err := mustChange(n, err, "webhook"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		// One statement per state: each has an index of its own.
 		for _, state := range []string{`'waiting'`, `'aside'`} {
 			_, err := t.exec(ctx, `UPDATE deliveries SET state = 'dead', due_at = NULL, ended_at = $1, note = 'the webhook was deleted'
@@ -262,6 +267,7 @@ func (s *Store) RotateSecret(ctx context.Context, workspaceID, webhookID int64, 
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if rotated, err = t.webhook(ctx, workspaceID, webhookID); err != nil {
 			return err
 		}

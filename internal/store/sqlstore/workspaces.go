@@ -87,6 +87,7 @@ func (s *Store) CreateWorkspace(ctx context.Context, w tideline.Workspace, owner
 		if member, err = t.addMember(ctx, owner); err != nil {
 			return err
 		}
+		t.tellSettings(id)
 		if err := t.audit(ctx, aboutWorkspace(made, tideline.AuditWorkspaceCreated, w.CreatedAt, set("owner", member.Email)...)); err != nil {
 			return err
 		}
@@ -180,7 +181,9 @@ func (s *Store) UpdateWorkspace(ctx context.Context, workspaceID int64, u store.
 		if err := t.save(ctx, bs); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if before.Gap != updated.Gap {
+			t.tellQueue(workspaceID, 0)
 			if err := t.rescaleGaps(ctx, workspaceID, before.Gap, updated.Gap); err != nil {
 				return err
 			}
@@ -262,6 +265,15 @@ func (s *Store) PutPlan(ctx context.Context, p tideline.Plan) error {
 			webhooks = excluded.webhooks, max_file_bytes = excluded.max_file_bytes, api = excluded.api,
 			attachments = excluded.attachments, gap_adjustable = excluded.gap_adjustable`,
 			p.Name, int64(p.Credits), p.APICalls, p.Seats, p.Webhooks, p.MaxFileBytes, p.API, p.Attachments, p.GapAdjustable)
+		if err != nil {
+			return err
+		}
+		err = t.each(ctx, `SELECT id FROM workspaces WHERE plan = $1`, []any{p.Name}, func(r *sql.Rows) error {
+			var id int64
+			err := r.Scan(&id)
+			t.tellSettings(id)
+			return err
+		})
 		if err != nil {
 			return err
 		}

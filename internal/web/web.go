@@ -1,0 +1,22 @@
+// Package web is the team's pages: the inbox that a business works in all day,
+// and what sets the place up. Each section is a package below this one; ui is
+// what they are made with.
+package web
+
+import (
+	"net/http"
+
+	"github.com/tidelinehq/tideline/internal/web/ui"
+)
+
+// New makes the handler of all pages. Mount it where nothing else answers.
+func New(kit *ui.Kit, sections ...ui.Section) (http.Handler, error) {
+	return kit.Handler(append([]ui.Section{home()}, sections...)...)
+}
+
+// home sends the plain address to where people work.
+func home() ui.Section {
+	return ui.Section{Name: "home", Routes: func(r *ui.Router) {
+		r.Handle("GET /{$}", func(q *ui.Request) error { return q.Redirect("/inbox") })
+	}}
+}
