@@ -213,9 +213,11 @@ func (fakeTeam) TextTemplate(context.Context, int64, int64) (tideline.TextTempla
 func (fakeTeam) ListTextTemplates(context.Context, int64) ([]tideline.TextTemplate, error) {
 	return nil, nil
 }
-func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error { return errNothing }
-func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error          { return errNothing }
-func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error        { return errNothing }
+func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error  { return errNothing }
+func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error           { return errNothing }
+func (fakeTeam) SetMemberRole(context.Context, int64, int64, tideline.Role) error { return errNothing }
+func (fakeTeam) RemoveMember(context.Context, int64, int64, time.Time) error      { return errNothing }
+func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error         { return errNothing }
 
 // post makes a request to POST /messages with a good token.
 func post(t testing.TB, body string) *http.Request {
