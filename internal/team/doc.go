@@ -8,6 +8,8 @@
 //     change chats and make text templates.
 //   - Owner and admins invite anybody, a team supervisor whoever is below; nobody
 //     becomes owner by an invitation.
+//   - Whoever changes chats puts labels on them; owner, admins and supervisors
+//     rename, merge, colour and delete labels, which changes everybody's chats.
 //   - A text template is seen and changed as its visibility and team say.
 //   - What a member may not see is not found; what they may see but not do is
 //     permission_denied.
@@ -26,6 +28,7 @@ type Storage interface {
 	store.ChatWork
 	store.Teams
 	store.TextTemplates
+	store.Labels
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)
