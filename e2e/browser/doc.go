@@ -14,8 +14,8 @@
 // package-lock.json and are installed by the first test that needs them, which
 // takes Node.js 20; scripts/setup-test installs that.
 //
-// The pictures in docs/images are made by the tests. They are written anew when
-// they differ noticeably from what is there, or all of them with
+// The pictures in docs/images are taken by the tests. A run writes those that are
+// missing; all of them are written anew with
 //
-//	go test ./e2e/browser -run TestPictures -update-images
+//	go test ./e2e/browser -run TestEveryPage -update-images
 package browser
