@@ -190,6 +190,9 @@ var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
 func (f fakeTeam) ListMembers(context.Context, int64) ([]tideline.Member, error) {
 	return []tideline.Member{f.principal.Member}, nil
 }
+func (fakeTeam) UpdateSelf(context.Context, int64, int64, store.SelfUpdate) (tideline.Member, error) {
+	return tideline.Member{}, errNothing
+}
 func (fakeTeam) UpdateChat(context.Context, int64, int64, store.ChatUpdate) error { return errNothing }
 func (fakeTeam) ChatLabels(context.Context, int64, int64) ([]string, error)       { return nil, errNothing }
 func (fakeTeam) PutLabels(context.Context, int64, int64, []string, bool) ([]string, error) {

@@ -29,6 +29,7 @@ type Storage interface {
 	store.Teams
 	store.TextTemplates
 	store.Labels
+	store.Selves
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)

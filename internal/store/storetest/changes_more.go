@@ -227,9 +227,11 @@ func (l *listener) settingsOfAll() []tideline.Change {
 	return changes
 }
 
-// allAnnouncements are the rows of both tables.
+// allAnnouncements are the rows of all tables.
 func allAnnouncements() map[string]func(*listener) {
 	all := maps.Clone(announcements)
 	maps.Copy(all, settingsAnnouncements)
+	maps.Copy(all, workAnnouncements)
+	maps.Copy(all, toolAnnouncements)
 	return all
 }
