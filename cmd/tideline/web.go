@@ -53,8 +53,8 @@ func routes(api, pages http.Handler, p *probes, metrics *prometheus.Registry, co
 }
 
 // web serves h on l until ctx ends, then lets requests that are being answered
-// finish.
-func web(l net.Listener, h http.Handler, log *slog.Logger) func(ctx context.Context) error {
+// finish. endStreams ends those that would go on for ever.
+func web(l net.Listener, h http.Handler, log *slog.Logger, endStreams func()) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		server := &http.Server{
 			Handler:           h,
@@ -65,6 +65,7 @@ func web(l net.Listener, h http.Handler, log *slog.Logger) func(ctx context.Cont
 			MaxHeaderBytes:    maxHeader,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
+		server.RegisterOnShutdown(endStreams)
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(l) }()
 		select {

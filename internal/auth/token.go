@@ -46,14 +46,33 @@ func NewTokens(storage TokenStorage, now func() time.Time) *Tokens {
 	return &Tokens{storage: storage, now: now}
 }
 
-// Create makes a token of a member. The text is returned here and never again.
-// ttl 0 means that it does not expire. Errors: validation_error for an empty or
-// too long name or a negative ttl.
+// Grant describes a new token.
+type Grant struct {
+	Name  string
+	Scope tideline.TokenScope // "" = all
+	TTL   time.Duration       // 0 = it does not expire
+}
+
+// Create makes a token of a member, for everything that the member may do; see
+// Make.
 func (t *Tokens) Create(ctx context.Context, w tideline.Workspace, m tideline.Member, name string, ttl time.Duration) (string, tideline.Token, error) {
-	name = strings.TrimSpace(name)
+	return t.Make(ctx, w, m, Grant{Name: name, TTL: ttl})
+}
+
+// Make makes a token of a member. The text is returned here and never again.
+// Errors: validation_error for an empty or too long name, an unknown scope or a
+// negative ttl.
+func (t *Tokens) Make(ctx context.Context, w tideline.Workspace, m tideline.Member, g Grant) (string, tideline.Token, error) {
+	name, ttl := strings.TrimSpace(g.Name), g.TTL
+	if g.Scope == "" {
+		g.Scope = tideline.ScopeAll
+	}
 	var wrong []tideline.FieldError
 	if name == "" || len([]rune(name)) > maxTokenName || strings.ContainsFunc(name, unicode.IsControl) {
 		wrong = append(wrong, tideline.FieldError{Path: []string{"name"}, Msg: "must be 1 to 100 printable characters"})
+	}
+	if !g.Scope.Valid() {
+		wrong = append(wrong, tideline.FieldError{Path: []string{"scope"}, Msg: "must be all, read or send"})
 	}
 	if ttl < 0 {
 		wrong = append(wrong, tideline.FieldError{Path: []string{"ttl"}, Msg: "must not be negative"})
@@ -63,7 +82,7 @@ func (t *Tokens) Create(ctx context.Context, w tideline.Workspace, m tideline.Me
 	}
 	text := newTokenText()
 	now := t.now()
-	token := tideline.Token{WorkspaceID: w.ID, MemberID: m.ID, Name: name, Prefix: text[:shownPrefix], CreatedAt: now}
+	token := tideline.Token{WorkspaceID: w.ID, MemberID: m.ID, Name: name, Prefix: text[:shownPrefix], CreatedAt: now, Scope: g.Scope}
 	if ttl > 0 {
 		token.ExpiresAt = now.Add(ttl)
 	}

@@ -38,6 +38,18 @@ type Store interface {
 	DeliveryLog
 	Sessions
 	Selves
+	Changes
+	AuditLog
+	TokenUses
+	TeamSettings
+	QueueControl
+	QueueStart
+	QueueReader
+	Usage
+	Labels
+	AttachmentTemplates
+	WebhookHealth
+	ChatCounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -52,6 +52,9 @@ type Token struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // zero = never
 	RevokedAt   time.Time // zero = still good
+	Scope       TokenScope
+	UsedAt      time.Time // when it was last used, at most a minute late; zero = never. Not read with a Principal
+	UsedFrom    string    // from where, see RoughAddress
 }
 
 // Principal is who makes a request: a member of a workspace, by a token or by a

@@ -31,6 +31,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"ChatCounts":  chatCountTests,
 		"Profiles":    profileTests,
 		"History":     historyTests,
 		"Team":        teamTests,
@@ -51,6 +52,12 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Deliveries":  deliveryTests,
 		"Sessions":    sessionTests,
 		"Links":       linkTests,
+		"Audit":       auditTests,
+		"Teams":       teamSettingsTests,
+		"Queue":       queueTests,
+		"Usage":       usageTests,
+		"Labels":      labelTests,
+		"Tools":       toolTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -63,6 +70,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 			}
 		})
 	}
+	t.Run("Changes", func(t *testing.T) {
+		t.Parallel()
+		changeTests(t, create)
+	})
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		testModel(t, create)
