@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -22,6 +23,9 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
 		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
+			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
+		},
 	})
 	if err != nil {
 		return nil, err
