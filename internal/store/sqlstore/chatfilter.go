@@ -45,6 +45,9 @@ func (t *tx) chatQuery(ctx context.Context, workspaceID int64, f store.ChatFilte
 		return q, err
 	}
 	q.byNumber(f)
+	if err := q.startFromWords(ctx, t, f); err != nil || q.none {
+		return q, err
+	}
 	q.byFields(f)
 	q.bySearch(f)
 	return q, nil
