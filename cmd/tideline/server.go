@@ -64,6 +64,7 @@ type server struct {
 	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
+	uses     *auth.Uses
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -222,13 +223,14 @@ func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
 	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
+	s.uses = auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
-		Meter: s.meter, Metrics: s.metrics, Log: s.log,
+		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler
 	if s.world != nil {
@@ -257,6 +259,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "uses of tokens", s.uses.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
