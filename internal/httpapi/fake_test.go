@@ -183,6 +183,8 @@ func (fakeFiles) Delete(context.Context, *tideline.Principal, string) error {
 type fakeTeam struct {
 	*fakes
 	store.Labels // never called: the API has no operations on labels of their own
+	store.TeamSettings
+	store.AuditLog
 }
 
 var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
