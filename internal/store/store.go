@@ -49,6 +49,7 @@ type Store interface {
 	Labels
 	AttachmentTemplates
 	WebhookHealth
+	ChatCounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -46,6 +46,7 @@ func (t *tx) chatQuery(ctx context.Context, workspaceID int64, f store.ChatFilte
 	}
 	q.byNumber(f)
 	q.byFields(f)
+	q.bySearch(f)
 	return q, nil
 }
 

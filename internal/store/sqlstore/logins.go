@@ -80,6 +80,7 @@ func (s *Store) SetPassword(ctx context.Context, workspaceID, memberID int64, ha
 			memberID, workspaceID, string(tideline.LinkSignIn)); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -164,6 +165,7 @@ func (s *Store) Redeem(ctx context.Context, r store.Redemption) (tideline.Sessio
 		if made, _, err = t.createSession(ctx, se, r.SessionHash); err != nil {
 			return err
 		}
+		t.tellSettings(m.WorkspaceID)
 		return t.bump(ctx)
 	})
 	return made, err
@@ -201,6 +203,7 @@ func (s *Store) UpdateSelf(ctx context.Context, workspaceID, memberID int64, u s
 				return err
 			}
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 	return m, err

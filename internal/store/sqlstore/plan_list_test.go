@@ -58,6 +58,7 @@ func TestListsOfChatsKeepToTheirIndexes(t *testing.T) {
 		"name":           {store.ChatFilter{Names: []string{"ana", "é"}}, walk},
 		"part of number": {store.ChatFilter{Phone: "123"}, walk},
 		"national":       {store.ChatFilter{ContactPhones: []string{"0123", "44"}}, walk},
+		"search":         {store.ChatFilter{Search: "123 456", Unassigned: true}, walk},
 		"time":           {store.ChatFilter{CreatedAfter: time.UnixMilli(1), CreatedBefore: time.UnixMilli(2)}, walk},
 		"visible":        {store.ChatFilter{VisibleTo: &store.Viewer{MemberID: owner.ID, Accounts: []int64{1, 2}}}, walk},
 		"common label":   {store.ChatFilter{Labels: []string{"common"}}, walk},

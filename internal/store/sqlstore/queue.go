@@ -18,6 +18,7 @@ func (s *Store) PauseAccount(ctx context.Context, workspaceID, accountID int64, 
 		n, err := t.exec(ctx, `UPDATE accounts SET paused_by = CASE WHEN paused_at IS NULL THEN $1 ELSE paused_by END,
 			paused_at = coalesce(paused_at, $2) WHERE workspace_id = $3 AND id = $4 AND removed_at IS NULL`,
 			by, at.UnixMilli(), workspaceID, accountID)
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		return mustChange(n, err, "WhatsApp account")
 	})
 }
@@ -28,6 +29,7 @@ func (s *Store) ResumeAccount(ctx context.Context, workspaceID, accountID int64,
 		n, err := t.exec(ctx, `UPDATE accounts SET resumed_at = CASE WHEN paused_at IS NULL THEN resumed_at ELSE CAST($1 AS BIGINT) END,
 			paused_at = NULL, paused_by = '' WHERE workspace_id = $2 AND id = $3 AND removed_at IS NULL`,
 			at.UnixMilli(), workspaceID, accountID)
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		return mustChange(n, err, "WhatsApp account")
 	})
 }
@@ -67,6 +69,9 @@ func (s *Store) CancelQueued(ctx context.Context, workspaceID, accountID int64, 
 		}
 		slices.SortFunc(own, func(a, b queuedMessage) int { return int(a.id - b.id) })
 		slices.Sort(c.Gone)
+		if len(own) > 0 {
+			t.tellQueue(workspaceID, accountID)
+		}
 		c.Sent, err = t.failAll(ctx, bs, own, ending{reason: tideline.ReasonCancelled, at: at, note: note})
 		return err
 	})
@@ -82,6 +87,7 @@ func (s *Store) PutFirst(ctx context.Context, workspaceID, messageID int64) erro
 		if err != nil {
 			return missing(err, "queued message")
 		}
+		t.tellQueue(workspaceID, account)
 		_, err = t.exec(ctx, `UPDATE outbox SET place = (SELECT coalesce(min(f.place), 0) - 1 FROM outbox f
 			WHERE f.account_id = $1 AND f.place < 0) WHERE message_id = $2`, account, messageID)
 		return err

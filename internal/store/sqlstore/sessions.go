@@ -53,6 +53,7 @@ func (s *Store) CreateSession(ctx context.Context, se tideline.Session, hash [32
 		if made, joined, err = t.createSession(ctx, se, hash); err != nil || !joined {
 			return err
 		}
+		t.tellSettings(made.WorkspaceID)
 		return t.bump(ctx)
 	})
 	return made, err
@@ -108,6 +109,7 @@ func (s *Store) EndSession(ctx context.Context, workspaceID, memberID, sessionID
 		if err := mustChange(n, err, "session"); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -120,6 +122,7 @@ func (s *Store) EndSessions(ctx context.Context, workspaceID, memberID, keep int
 		if ended = int(n); err != nil || n == 0 {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 	return ended, err

@@ -80,6 +80,7 @@ func (s *Store) CreateTeam(ctx context.Context, workspaceID int64, title string)
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.audit(ctx, aboutTeam(made, tideline.AuditTeamCreated))
 	})
 	return made, err
@@ -99,6 +100,7 @@ func (s *Store) RenameTeam(ctx context.Context, workspaceID, teamID int64, title
 		if err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.audited(ctx, aboutTeam(m, tideline.AuditTeamRenamed, diff(nil, "name", m.Title, title)...))
 	})
 }
@@ -123,6 +125,7 @@ func (s *Store) DeleteTeam(ctx context.Context, workspaceID, teamID int64) error
 		if err := t.audit(ctx, aboutTeam(m, tideline.AuditTeamDeleted)); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -148,6 +151,7 @@ func (s *Store) MoveMember(ctx context.Context, workspaceID, memberID, teamID in
 		if err := t.auditMoved(ctx, m, before); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }
@@ -186,6 +190,7 @@ func (s *Store) HandOver(ctx context.Context, workspaceID, from, to int64) error
 				return err
 			}
 		}
+		t.tellSettings(workspaceID)
 		return t.bump(ctx)
 	})
 }

@@ -46,7 +46,7 @@ var queueTests = map[string]func(*testing.T, *world){
 		ids, err := w.store.PausedAccounts(w.ctx())
 		w.must(err)
 		same(t, "paused accounts", ids, []int64{w.acc.ID})
-		same(t, "version", w.version(), version) // acceptances must not look everything up anew
+		same(t, "version", w.version(), version)    // acceptances must not look everything up anew
 		_, err = w.store.PutAccount(w.ctx(), w.acc) // paired again
 		w.must(err)
 		same(t, "after another pairing", paused(), tideline.Pause{Since: w.now, By: "Ann"})

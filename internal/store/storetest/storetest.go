@@ -31,6 +31,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"ChatCounts":  chatCountTests,
 		"Profiles":    profileTests,
 		"History":     historyTests,
 		"Team":        teamTests,
