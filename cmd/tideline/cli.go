@@ -20,7 +20,7 @@ type cli struct {
 
 	Send    sendCmd    `cmd:"" help:"Send a message through the running server."`
 	Message messageCmd `cmd:"" help:"Look at a message."`
-	Queue   queueCmd   `cmd:"" help:"Show how many messages wait, by workspace."`
+	Queue   queueCmd   `cmd:"" help:"Look at what waits to be sent, pause numbers, cancel messages, send some first."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
 
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`

@@ -18,6 +18,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/inbox"
+	"github.com/tidelinehq/tideline/internal/live"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
@@ -28,6 +29,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/voice"
 	"github.com/tidelinehq/tideline/internal/webhook"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
@@ -52,6 +54,7 @@ type server struct {
 	listener net.Listener
 	url      string // without a path
 	store    *sqlstore.Store
+	live     *live.Hub
 	claim    *sqlstore.Claim
 	files    openedFiles
 	world    *sandbox.World // nil in production
@@ -63,6 +66,7 @@ type server struct {
 	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
+	sessions *auth.Sessions
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -140,6 +144,8 @@ func (s *server) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	s.stack.push("store", s.store.Close)
+	s.live = live.New(s.store, live.Config{})
+	s.store.OnChanges(s.live.Publish)
 	kind, err := s.store.Kind(ctx, string(s.folder.Kind))
 	if err != nil {
 		return err
@@ -192,8 +198,12 @@ func (s *server) openServices(ctx context.Context) error {
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
 	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
+	var connector whatsapp.Connector = s.meow
+	if s.world != nil {
+		connector = s.world.Watch(s.meow) // the phones page scans the codes that are shown
+	}
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
+		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	s.openWebhooks()
 	telemetry.Sources{
@@ -215,7 +225,9 @@ func (s *server) openServices(ctx context.Context) error {
 
 func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
+	s.sessions = auth.NewSessions(s.store, auth.SessionConfig{Log: s.log})
+	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
+	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
@@ -229,7 +241,11 @@ func (s *server) openAPI(context.Context) (err error) {
 	if s.world != nil {
 		control = s.world.Control()
 	}
-	s.handler = routes(api, s.probes, s.metrics, control)
+	pages, err := s.openPages(messages)
+	if err != nil {
+		return err
+	}
+	s.handler = routes(api, pages, s.probes, s.metrics, control)
 	if old, err := s.folder.Server(); err == nil {
 		operator.RemoveStale(old.Operator)
 	}
@@ -246,25 +262,27 @@ func (s *server) openAPI(context.Context) (err error) {
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "live", s.live.Run)
 	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "sessions", s.sessions.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
-		Versions: operator.Versions{Get: s.version, Set: s.setVersion},
+		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.outbox,
 	}).Run)
 	w, err := s.welcome(ctx)
 	if err != nil {
 		return err
 	}
-	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log))
+	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log, s.live.Close))
 	host, _ := os.Hostname()
 	if err := s.folder.SetServer(datadir.Server{
-		PID: os.Getpid(), Host: host, URL: s.url, Operator: s.socket.Path(), Started: s.started,
+		PID: os.Getpid(), Host: host, URL: s.url, PublicURL: s.publicURL(), Operator: s.socket.Path(), Started: s.started,
 	}); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -207,8 +208,15 @@ func (a *acceptance) write(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.countTemplates(ctx, a.queued); err != nil {
+		return err
+	}
 	if err := t.keepKeys(ctx, a.keys); err != nil {
 		return err
+	}
+	t.changes = slices.Grow(t.changes, len(a.queued))
+	for _, j := range a.queued {
+		t.tellMessage(j.accept.WorkspaceID, j.accept.AccountID, j.accepted.ChatID, j.accepted.MessageID)
 	}
 	// Replays of a message of this batch were decided before its chat had an id.
 	for _, j := range a.jobs {

@@ -144,6 +144,7 @@ func (r *reception) change(ctx context.Context, j *job, m *target) error {
 		j.received.Duplicate = true
 		return nil
 	}
+	r.tell(j, m.id)
 	return r.t.applyAmendment(ctx, a, m)
 }
 

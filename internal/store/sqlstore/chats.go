@@ -88,6 +88,7 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 			names[i].name, in.Message.At.UnixMilli())
 		a.t.emit(tideline.Event{WorkspaceID: in.WorkspaceID, Kind: tideline.ChatEvent(in.Chat.JID, true), At: in.Message.At,
 			AccountID: in.AccountID, ChatID: c.id, MemberID: in.MemberID})
+		a.t.tellChat(in.WorkspaceID, in.AccountID, c.id)
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
 		return err
@@ -284,6 +285,7 @@ func (t *tx) attachLabels(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
 		if j.accept.Label != "" {
 			args = append(args, j.accepted.ChatID, ids[label{j.accept.WorkspaceID, j.accept.Label}])
+			t.tellChat(j.accept.WorkspaceID, j.accept.AccountID, j.accepted.ChatID)
 		}
 	}
 	return t.execAll(ctx, insertChatLabels, args)
@@ -306,6 +308,7 @@ func (t *tx) makeLabels(ctx context.Context, wanted []any, ids map[label]int64) 
 	for i, l := range missing {
 		ids[l] = drawn[i]
 		args = append(args, drawn[i], l.workspaceID, l.name)
+		t.tellSettings(l.workspaceID)
 	}
 	return t.execAll(ctx, insertLabels, args)
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -25,8 +26,14 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 		if err != nil {
 			return err
 		}
+		changed := tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeChat, AccountID: c.AccountID, ChatID: c.ID}
+		var news int64 // how much of it is
 		if u.Name != nil {
 			if err := t.chooseName(ctx, &c, *u.Name); err != nil {
+				return err
+			}
+			news++
+			if err := t.audited(ctx, aboutChat(&c, tideline.AuditChatRenamed, u.At, diff(nil, "name", c.Name, *u.Name)...)); err != nil {
 				return err
 			}
 		}
@@ -34,15 +41,19 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 			if err := t.assign(ctx, &c, *u.Responsible, u); err != nil {
 				return err
 			}
+			changed.Formerly = c.Responsible
+			news++
 		}
 		if u.Read != nil {
-			unread := `CASE WHEN unread = 0 THEN 1 ELSE unread END`
+			unread := `unread = 1 WHERE unread = 0`
 			if *u.Read {
-				unread = `0`
+				unread = `unread = 0 WHERE unread <> 0`
 			}
-			if _, err := t.exec(ctx, `UPDATE chats SET unread = `+unread+` WHERE id = $1 AND workspace_id = $2`, c.ID, workspaceID); err != nil {
+			n, err := t.exec(ctx, `UPDATE chats SET `+unread+` AND id = $1 AND workspace_id = $2`, c.ID, workspaceID)
+			if err != nil {
 				return err
 			}
+			news += n
 		}
 		for _, flag := range []struct {
 			column string
@@ -51,12 +62,17 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 			if flag.value == nil {
 				continue
 			}
-			if _, err := t.exec(ctx, `UPDATE chats SET `+flag.column+` = $1 WHERE id = $2 AND workspace_id = $3`,
-				*flag.value, c.ID, workspaceID); err != nil {
+			n, err := t.exec(ctx, `UPDATE chats SET `+flag.column+` = $1 WHERE id = $2 AND workspace_id = $3 AND `+flag.column+` <> $1`,
+				*flag.value, c.ID, workspaceID)
+			if err != nil {
 				return err
 			}
+			news += n
 		}
-		return nil
+		if news > 0 {
+			t.tell(changed)
+		}
+		return t.auditFlags(ctx, &c, u)
 	})
 }
 
@@ -95,8 +111,15 @@ func (t *tx) assign(ctx context.Context, c *tideline.Chat, memberID int64, u sto
 	}
 	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = $1 WHERE id = $2 AND workspace_id = $3`,
 		orNull(memberID), c.ID, c.WorkspaceID)
+	if err != nil {
+		return err
+	}
 	t.emit(e)
-	return err
+	action := tideline.AuditChatAssigned
+	if memberID == 0 {
+		action = tideline.AuditChatUnassigned
+	}
+	return t.audit(ctx, aboutChat(c, action, u.At, tideline.AuditChange{Field: "responsible", Old: e.Detail.PreviousName, New: e.Detail.ResponsibleName}))
 }
 
 // unassignAll takes the chats of a member who leaves from them, and says so.
@@ -105,6 +128,9 @@ func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64, at ti
 	err := t.one(ctx, `SELECT display_name, email FROM members WHERE workspace_id = $1 AND id = $2`, []any{workspaceID, memberID},
 		&detail.PreviousName, &detail.PreviousEmail)
 	if err != nil {
+		return err
+	}
+	if err := t.auditUnassigned(ctx, workspaceID, memberID, detail.PreviousName, at); err != nil {
 		return err
 	}
 	var events []tideline.Event
@@ -121,6 +147,7 @@ func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64, at ti
 	slices.SortFunc(events, func(a, b tideline.Event) int { return cmp.Compare(a.ChatID, b.ChatID) })
 	for _, e := range events {
 		t.emit(e)
+		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeChat, AccountID: e.AccountID, ChatID: e.ChatID, Formerly: memberID})
 	}
 	return nil
 }
@@ -141,6 +168,10 @@ func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels
 		if err != nil {
 			return err
 		}
+		before, err := t.chatLabels(ctx, workspaceID, c.ID)
+		if err != nil {
+			return err
+		}
 		if replace {
 			if _, err := t.exec(ctx, `DELETE FROM chat_labels WHERE chat_id = $1`, c.ID); err != nil {
 				return err
@@ -153,8 +184,12 @@ func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels
 		if err := t.execAll(ctx, insertChatLabels, args); err != nil {
 			return err
 		}
-		names, err = t.chatLabels(ctx, workspaceID, c.ID)
-		return err
+		t.tellChat(workspaceID, c.AccountID, c.ID)
+		if names, err = t.chatLabels(ctx, workspaceID, c.ID); err != nil {
+			return err
+		}
+		return t.audited(ctx, aboutChat(&c, tideline.AuditChatLabelled, time.Time{},
+			diff(nil, "labels", strings.Join(before, ", "), strings.Join(names, ", "))...))
 	})
 	return names, err
 }
@@ -220,11 +255,13 @@ func (s *Store) AddNote(ctx context.Context, n store.Note) error {
 			return err
 		}
 		at := n.At.UnixMilli()
-		_, err = t.exec(ctx, `INSERT INTO messages (uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me, text, kind,
+		var id int64
+		err = t.one(ctx, `INSERT INTO messages (uid, workspace_id, account_id, chat_id, member_id, whatsapp_id, from_me, text, kind,
 			data, origin, status, reason, credits, accepted_at, at)
-			VALUES ($1, $2, $3, $4, $5, '', TRUE, $6, $7, $8, $9, $10, '', 0, $11, $11)`,
-			n.UID, n.WorkspaceID, c.AccountID, c.ID, orNull(n.MemberID), n.Text, string(tideline.KindNote), data,
-			string(tideline.OriginPublicAPI), string(tideline.StatusSent), at)
+			VALUES ($1, $2, $3, $4, $5, '', TRUE, $6, $7, $8, $9, $10, '', 0, $11, $11) RETURNING id`,
+			[]any{n.UID, n.WorkspaceID, c.AccountID, c.ID, orNull(n.MemberID), n.Text, string(tideline.KindNote), data,
+				string(tideline.OriginPublicAPI), string(tideline.StatusSent), at}, &id)
+		t.tellMessage(n.WorkspaceID, c.AccountID, c.ID, id)
 		return err
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // attempts is how often a transaction is run before its error is reported.
@@ -24,12 +25,13 @@ var errNotIsolated = errors.New("an item failed the batch")
 func (s *Store) commitSQLite(jobs []*job) time.Duration {
 	// The batch belongs to many callers, so no caller's context may end it.
 	ctx := context.Background()
-	t := &tx{d: s.d, q: s.writer, prepared: s.prepared}
+	t := &tx{d: s.d, q: s.writer, prepared: s.prepared, changes: s.changes}
+	defer func() { s.changes = t.changes }()
 	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) {
 		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return false, err
 		}
-		t.events = t.events[:0]
+		t.events, t.changes = t.events[:0], t.changes[:0]
 		err := run(t)
 		if err == nil {
 			err = t.flush(ctx)
@@ -45,6 +47,7 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 			return false, err
 		}
 		s.wroteEvents(t)
+		s.announce(t)
 		return false, nil
 	})
 	return 0
@@ -83,6 +86,7 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 	}
 	err = dbtx.Commit()
 	s.wroteEvents(t) // after a lost connection too: they may be there
+	s.announce(t)
 	if err != nil {
 		return connectionLost(err), err
 	}
@@ -285,7 +289,8 @@ func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
 // than once, so it must set what it gives back anew each time.
 func (s *Store) write(ctx context.Context, call string, fn func(ctx context.Context, t *tx) error) error {
 	if s.d == dialectSQLite {
-		j := &job{write: fn}
+		actor := tideline.ActorOf(ctx) // the batch's context is nobody's
+		j := &job{write: func(ctx context.Context, t *tx) error { return fn(tideline.WithActor(ctx, actor), t) }}
 		if err := s.accepts[0].do(ctx, j); err != nil {
 			return failed(call, err)
 		}

@@ -55,7 +55,7 @@ func (d *doubts) commit(jobs []*job) (again time.Duration) {
 	return minDoubtPause
 }
 
-var selectDoubtful = newMulti(`SELECT o.message_id, o.account_id, o.gap_ms FROM (VALUES `,
+var selectDoubtful = newMulti(`SELECT o.message_id, o.account_id, o.gap_ms, m.workspace_id, m.chat_id FROM (VALUES `,
 	`) AS v CROSS JOIN messages m JOIN outbox o ON o.message_id = m.id
 	WHERE m.uid = v.column1 AND m.workspace_id = v.column2`, "TEXT", "BIGINT")
 
@@ -80,10 +80,11 @@ func (d *doubts) resolve(ctx context.Context) error {
 		}
 		return t.eachAll(ctx, selectDoubtful, args, func(r *sql.Rows) error {
 			var q store.Queued
-			var gap int64
-			err := r.Scan(&q.MessageID, &q.AccountID, &gap)
+			var gap, workspaceID, chatID int64
+			err := r.Scan(&q.MessageID, &q.AccountID, &gap, &workspaceID, &chatID)
 			q.Gap = time.Duration(gap) * time.Millisecond
 			found = append(found, q)
+			t.tellMessage(workspaceID, q.AccountID, chatID, q.MessageID) // whoever looked before may not have seen it
 			return err
 		})
 	})

@@ -77,10 +77,13 @@ func (t *tx) endDownload(ctx context.Context, workspaceID, messageID int64, stat
 		return err
 	}
 	var data map[string]string
-	err = t.one(ctx, `SELECT data FROM messages WHERE id = $1 AND workspace_id = $2`, []any{messageID, workspaceID}, dataText{&data})
+	var accountID, chatID int64
+	err = t.one(ctx, `SELECT data, account_id, chat_id FROM messages WHERE id = $1 AND workspace_id = $2`, []any{messageID, workspaceID},
+		dataText{&data}, &accountID, &chatID)
 	if err != nil {
 		return missing(err, "message")
 	}
+	t.tellMessage(workspaceID, accountID, chatID, messageID)
 	delete(data, tideline.DataAttachment)
 	if state != "" {
 		data = withData(data, tideline.DataAttachment, string(state))

@@ -189,6 +189,7 @@ func (r *reception) announceReactions(ctx context.Context, targets map[targetKey
 		after, detail, changed := react(kept[k], by)
 		kept[k] = after
 		if m := targets[targetKey{in.AccountID, c.id, in.Reaction.Target}]; m != nil && changed {
+			r.tell(j, m.id)
 			r.announce(j, tideline.Event{Kind: tideline.EventReaction, MessageID: m.id, Detail: detail})
 		}
 	}
@@ -212,6 +213,7 @@ func (t *tx) announceOwnReaction(ctx context.Context, workspaceID, messageID int
 	if _, detail, changed := react(kept[k], keptReaction{emoji: emoji, at: at.Truncate(time.Millisecond)}); changed {
 		t.emit(tideline.Event{WorkspaceID: workspaceID, Kind: tideline.EventReaction, At: at, AccountID: accountID,
 			ChatID: k.chatID, MessageID: messageID, Detail: detail})
+		t.tellMessage(workspaceID, accountID, k.chatID, messageID)
 	}
 	return nil
 }

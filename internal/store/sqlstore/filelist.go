@@ -38,8 +38,13 @@ func (s *Store) DeleteFile(ctx context.Context, workspaceID int64, uid string) (
 		if _, err := t.exec(ctx, `DELETE FROM attachment_templates WHERE file_id = $1 AND workspace_id = $2`, f.ID, workspaceID); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		n, err := t.exec(ctx, `DELETE FROM files WHERE id = $1 AND workspace_id = $2`, f.ID, workspaceID)
-		return mustChange(n, err, "file")
+		if err := mustChange(n, err, "file"); err != nil {
+			return err
+		}
+		return t.audit(ctx, change{workspaceID: workspaceID, action: tideline.AuditFileDeleted, kind: tideline.TargetFile, id: f.ID, name: f.Name,
+			fields: set("uploaded_by", f.UploadedBy)})
 	})
 	return f, err
 }

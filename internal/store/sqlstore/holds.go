@@ -12,7 +12,10 @@ func (s *Store) SetAccountHold(ctx context.Context, accountID int64, h tideline.
 	return s.write(ctx, "set account hold", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE accounts SET banned_until = $1, reach_out_until = $2 WHERE id = $3 AND removed_at IS NULL`,
 			toMillis(h.BannedUntil), toMillis(h.ReachOutUntil), accountID)
-		return mustChange(n, err, "WhatsApp account")
+		if err := mustChange(n, err, "WhatsApp account"); err != nil {
+			return err
+		}
+		return t.tellAccount(ctx, accountID)
 	})
 }
 

@@ -243,6 +243,7 @@ func (r *reception) insert(ctx context.Context) error {
 			in.ReceivedAt.UnixMilli(), at, at)
 		r.latest.note(chatID, id, at)
 		r.step(j)
+		r.tell(j, id)
 	}
 	for j, first := range r.twins {
 		j.received.MessageID, j.received.UID, j.received.Duplicate = first.received.MessageID, first.received.UID, true
@@ -266,6 +267,11 @@ func (r *reception) insert(ctx context.Context) error {
 		return err
 	}
 	return t.saveLatest(ctx, r.latest)
+}
+
+// tell notes that a message in the chat of a reception changed.
+func (r *reception) tell(j *job, messageID int64) {
+	r.t.tellMessage(j.receive.WorkspaceID, j.receive.AccountID, r.chats[j].id, messageID)
 }
 
 // sentOnPhone is the history of a message that the owner typed on the phone. Its

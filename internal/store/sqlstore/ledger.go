@@ -34,6 +34,7 @@ func (s *Store) Balance(ctx context.Context, workspaceID int64, now time.Time) (
 		if b = bs.of[workspaceID]; b == nil {
 			return notFound("workspace")
 		}
+		t.tellQueue(workspaceID, 0)
 		return t.save(ctx, bs)
 	})
 	if err != nil {

@@ -99,13 +99,13 @@ func (s *Store) meet(ctx context.Context, t *tx, h store.History) error {
 func (t *tx) settleHistory(ctx context.Context, c store.HistoryChat, jobs []*job, got *store.HistoryReceived) error {
 	var oldest time.Time
 	fresh := false
-	var chatID int64
+	var chatID, accountID, workspaceID int64
 	for _, j := range jobs {
 		if j.err != nil {
 			return j.err
 		}
 		in := j.receive
-		chatID = j.received.ChatID
+		chatID, accountID, workspaceID = j.received.ChatID, in.AccountID, in.WorkspaceID
 		fresh = fresh || j.received.NewChat
 		if in.Message != nil && !j.received.Duplicate {
 			got.Messages++
@@ -118,8 +118,12 @@ func (t *tx) settleHistory(ctx context.Context, c store.HistoryChat, jobs []*job
 		}
 	}
 	if !oldest.IsZero() {
-		if _, err := t.exec(ctx, `UPDATE chats SET created_at = $1 WHERE id = $2 AND created_at > $1`, oldest.UnixMilli(), chatID); err != nil {
+		n, err := t.exec(ctx, `UPDATE chats SET created_at = $1 WHERE id = $2 AND created_at > $1`, oldest.UnixMilli(), chatID)
+		if err != nil {
 			return err
+		}
+		if n > 0 {
+			t.tellChat(workspaceID, accountID, chatID)
 		}
 	}
 	if fresh && c.Unread > 0 {
@@ -135,7 +139,11 @@ func (t *tx) settleHistory(ctx context.Context, c store.HistoryChat, jobs []*job
 func (r *reception) again(ctx context.Context, j *job) error {
 	in := j.receive
 	if in.History {
-		return r.t.forward(ctx, j.received.MessageID, in.Message.Status, in.ReceivedAt)
+		moved, err := r.t.forward(ctx, j.received.MessageID, in.Message.Status, in.ReceivedAt)
+		if moved {
+			r.tell(j, j.received.MessageID)
+		}
+		return err
 	}
 	var stored string
 	err := r.t.one(ctx, `SELECT data FROM messages WHERE id = $1 AND workspace_id = $2`, []any{j.received.MessageID, in.WorkspaceID}, &stored)
@@ -162,6 +170,7 @@ func (r *reception) again(ctx context.Context, j *job) error {
 	}
 	j.received.Duplicate = false
 	r.step(j)
+	r.tell(j, j.received.MessageID)
 	return r.announceAfterAll(ctx, j)
 }
 
@@ -176,17 +185,18 @@ func before(status tideline.Status) string {
 	return ""
 }
 
-// forward moves a sent message on, whatever receipts do at the same time.
-func (t *tx) forward(ctx context.Context, messageID int64, status tideline.Status, learned time.Time) error {
+// forward moves a sent message on, whatever receipts do at the same time, and
+// reports whether it did.
+func (t *tx) forward(ctx context.Context, messageID int64, status tideline.Status, learned time.Time) (moved bool, err error) {
 	from := before(status)
 	if from == "" {
-		return nil
+		return false, nil
 	}
 	n, err := t.exec(ctx, `UPDATE messages SET status = $1 WHERE id = $2 AND from_me AND status IN (`+from+`)`, string(status), messageID)
 	if err != nil || n == 0 {
-		return err
+		return false, err
 	}
-	return t.execAll(ctx, insertStatus, []any{messageID, string(status), learned.UnixMilli(), ""})
+	return true, t.execAll(ctx, insertStatus, []any{messageID, string(status), learned.UnixMilli(), ""})
 }
 
 // step notes how a received message changes its chat's count of unread ones.

@@ -179,6 +179,7 @@ func (x *peerIndex) make(ctx context.Context, j *job) (*knownChat, error) {
 	_, err = x.t.exec(ctx, `INSERT INTO chats (id, workspace_id, account_id, jid, lid, phone, name, auto_name, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
 		string(in.Chat.Phone()), c.name, c.auto, created.UnixMilli())
+	x.tell(c)
 	return c, err
 }
 
@@ -217,10 +218,14 @@ func (x *peerIndex) setAddresses(ctx context.Context, c *knownChat, jid, lid tid
 	delete(x.byLID, chatKey{c.accountID, c.lid})
 	c.jid, c.lid = jid, lid
 	x.add(c)
+	x.tell(c)
 	_, err := x.t.exec(ctx, `UPDATE chats SET jid = $1, lid = $2, phone = $3 WHERE id = $4 AND workspace_id = $5`,
 		string(jid), string(lid), string(jid.Phone()), c.id, c.workspaceID)
 	return err
 }
+
+// tell notes a change of a chat.
+func (x *peerIndex) tell(c *knownChat) { x.t.tellChat(c.workspaceID, c.accountID, c.id) }
 
 // learnNumber gives a chat that was known by hidden id only its number.
 func (x *peerIndex) learnNumber(ctx context.Context, c *knownChat, number tideline.JID) error {
@@ -247,6 +252,7 @@ func (x *peerIndex) rename(ctx context.Context, c *knownChat, wish, auto string)
 		return err
 	}
 	c.name, c.auto = name.name, auto
+	x.tell(c)
 	_, err := x.t.exec(ctx, `UPDATE chats SET name = $1, auto_name = $2 WHERE id = $3 AND workspace_id = $4`, c.name, c.auto, c.id, c.workspaceID)
 	return err
 }
@@ -255,6 +261,12 @@ func (x *peerIndex) rename(ctx context.Context, c *knownChat, wish, auto string)
 // only, to the chat to of the same contact, and removes from.
 func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	t := x.t
+	gone := tideline.Change{WorkspaceID: from.workspaceID, Kind: tideline.ChangeChat, AccountID: from.accountID, ChatID: from.id}
+	err := t.one(ctx, `SELECT responsible_id FROM chats WHERE id = $1 AND workspace_id = $2`, []any{from.id, from.workspaceID}, orZero{&gone.Formerly})
+	if err != nil {
+		return err
+	}
+	t.tell(gone)
 	if err := t.nameReactors(ctx, from.id, from.lid, to.jid); err != nil {
 		return err
 	}
@@ -319,7 +331,7 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	if err := t.mergeProfiles(ctx, to.workspaceID, to.id, from.id); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `DELETE FROM chats WHERE id = $1 AND workspace_id = $2`, from.id, from.workspaceID)
+	_, err = t.exec(ctx, `DELETE FROM chats WHERE id = $1 AND workspace_id = $2`, from.id, from.workspaceID)
 	if err != nil {
 		return err
 	}

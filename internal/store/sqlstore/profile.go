@@ -27,10 +27,14 @@ func (r *reception) enrol(ctx context.Context) error {
 		if in.FromMe || in.Sender.Name == "" || !c.jid.IsGroup() {
 			continue
 		}
-		if _, err := r.t.exec(ctx, `UPDATE group_members SET name = $1 WHERE chat_id = $2 AND workspace_id = $3 AND name <> $1
+		n, err := r.t.exec(ctx, `UPDATE group_members SET name = $1 WHERE chat_id = $2 AND workspace_id = $3 AND name <> $1
 			AND (jid = $4 AND jid <> '' OR lid = $5 AND lid <> '')`,
-			in.Sender.Name, c.id, in.WorkspaceID, string(in.Sender.JID), string(in.Sender.LID)); err != nil {
+			in.Sender.Name, c.id, in.WorkspaceID, string(in.Sender.JID), string(in.Sender.LID))
+		if err != nil {
 			return err
+		}
+		if n > 0 {
+			r.t.tellChat(in.WorkspaceID, in.AccountID, c.id)
 		}
 	}
 	var args []any
@@ -128,6 +132,7 @@ func (s *Store) FinishProfile(ctx context.Context, p store.Profile, at time.Time
 		if news == nil {
 			return nil
 		}
+		t.tellChat(p.WorkspaceID, p.AccountID, p.ChatID)
 		if err := t.dropPicture(ctx, p.WorkspaceID, p.ChatID); err != nil {
 			return err
 		}

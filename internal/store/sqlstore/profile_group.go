@@ -104,13 +104,17 @@ func (s *Store) PutGroup(ctx context.Context, workspaceID, chatID int64, g tidel
 			return missing(err, "chat")
 		}
 		if bar != g.Bar {
+			t.tellChat(workspaceID, c.accountID, chatID)
 			if _, err := t.exec(ctx, `UPDATE chats SET bar = $1 WHERE id = $2 AND workspace_id = $3`, string(g.Bar), chatID, workspaceID); err != nil {
 				return err
 			}
 		}
 		if g.Bar == tideline.BarLeft {
-			_, err := t.exec(ctx, `DELETE FROM group_members WHERE chat_id = $1 AND workspace_id = $2
+			n, err := t.exec(ctx, `DELETE FROM group_members WHERE chat_id = $1 AND workspace_id = $2
 				AND jid = (SELECT a.jid FROM accounts a WHERE a.id = $3)`, chatID, workspaceID, c.accountID)
+			if n > 0 {
+				t.tellChat(workspaceID, c.accountID, chatID)
+			}
 			return err
 		}
 		if c.follows(g.Subject) {
@@ -118,7 +122,11 @@ func (s *Store) PutGroup(ctx context.Context, workspaceID, chatID int64, g tidel
 				return err
 			}
 		}
-		return t.putMembers(ctx, workspaceID, chatID, g.Members)
+		changed, err := t.putMembers(ctx, workspaceID, chatID, g.Members)
+		if changed {
+			t.tellChat(workspaceID, c.accountID, chatID)
+		}
+		return err
 	})
 }
 
@@ -139,12 +147,12 @@ var (
 	insertMembers = newInsert(`group_members (chat_id, place, workspace_id, jid, lid, phone, name, role)`, "(?, ?, ?, ?, ?, ?, ?, ?)", "")
 )
 
-// putMembers stores the members of a group, if they changed. One whose name is
-// not told keeps the one that is known.
-func (t *tx) putMembers(ctx context.Context, workspaceID, chatID int64, members []tideline.GroupMember) error {
+// putMembers stores the members of a group, if they changed, and reports whether
+// they did. One whose name is not told keeps the one that is known.
+func (t *tx) putMembers(ctx context.Context, workspaceID, chatID int64, members []tideline.GroupMember) (changed bool, err error) {
 	var old []tideline.GroupMember
 	names := make(map[tideline.JID]string)
-	err := t.eachAll(ctx, selectMembers, []any{chatID, workspaceID}, func(r *sql.Rows) error {
+	err = t.eachAll(ctx, selectMembers, []any{chatID, workspaceID}, func(r *sql.Rows) error {
 		var m tideline.GroupMember
 		err := r.Scan(&m.Peer.JID, &m.Peer.LID, &m.Peer.Name, &m.Role)
 		old = append(old, m)
@@ -152,7 +160,7 @@ func (t *tx) putMembers(ctx context.Context, workspaceID, chatID int64, members 
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	delete(names, "")
 	members = slices.Clone(members)
@@ -165,16 +173,16 @@ func (t *tx) putMembers(ctx context.Context, workspaceID, chatID int64, members 
 		}
 	}
 	if slices.Equal(old, members) {
-		return nil
+		return false, nil
 	}
 	if _, err := t.exec(ctx, `DELETE FROM group_members WHERE chat_id = $1 AND workspace_id = $2`, chatID, workspaceID); err != nil {
-		return err
+		return false, err
 	}
 	rows := make([]any, 0, len(members)*insertMembers.cols)
 	for i, m := range members {
 		rows = append(rows, chatID, i, workspaceID, string(m.Peer.JID), string(m.Peer.LID), string(m.Peer.Phone()), m.Peer.Name, string(m.Role))
 	}
-	return t.execAll(ctx, insertMembers, rows)
+	return true, t.execAll(ctx, insertMembers, rows)
 }
 
 var (

@@ -34,15 +34,17 @@ type receiptKey struct {
 
 // sentMessage is a message that can get receipts.
 type sentMessage struct {
-	id     int64
-	status tideline.Status
+	id          int64
+	workspaceID int64
+	chatID      int64
+	status      tideline.Status
 }
 
 var (
-	selectSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status FROM (VALUES `,
+	selectSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status, m.workspace_id, m.chat_id FROM (VALUES `,
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
 		AND m.from_me AND m.sent_at IS NOT NULL ORDER BY m.id`, "BIGINT", "TEXT")
-	lockSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status FROM (VALUES `,
+	lockSent = newMulti(`SELECT m.id, m.account_id, m.whatsapp_id, m.status, m.workspace_id, m.chat_id FROM (VALUES `,
 		`) AS v CROSS JOIN messages m WHERE m.account_id = v.column1 AND m.whatsapp_id = v.column2
 		AND m.from_me AND m.sent_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m`, "BIGINT", "TEXT")
 )
@@ -68,7 +70,7 @@ func (s *Store) receiveAll(ctx context.Context, t *tx, jobs []*job) error {
 	err := t.eachAll(ctx, m, keys, func(r *sql.Rows) error {
 		var k receiptKey
 		m := &sentMessage{}
-		err := r.Scan(&m.id, &k.accountID, &k.whatsAppID, &m.status)
+		err := r.Scan(&m.id, &k.accountID, &k.whatsAppID, &m.status, &m.workspaceID, &m.chatID)
 		sent[k] = m
 		return err
 	})
@@ -92,6 +94,7 @@ func (s *Store) receiveAll(ctx context.Context, t *tx, jobs []*job) error {
 			case in.Status.MayFollow(m.status):
 				m.status = in.Status
 				moved[m] = true
+				t.tellMessage(m.workspaceID, in.AccountID, m.chatID, m.id)
 				history = append(history, m.id, string(in.Status), in.At.UnixMilli(), "")
 			}
 		}

@@ -106,6 +106,7 @@ func (s *Store) settleAll(ctx context.Context, t *tx, jobs []*job) error {
 			if err := t.noteAttempt(ctx, in); err != nil {
 				return err
 			}
+			t.tellQueue(in.WorkspaceID, in.AccountID)
 		default:
 			delete(queued, in.MessageID)
 			e := ending{m: m, status: in.Status, reason: in.Reason, at: in.At, note: in.Note}
@@ -224,6 +225,7 @@ func (t *tx) end(ctx context.Context, bs *balances, endings []ending) error {
 			sentAt = at
 		}
 		t.emit(event)
+		t.tellMessage(e.m.workspaceID, e.m.accountID, e.m.chatID, e.m.id)
 		settled = append(settled, e.m.id, string(last.Status), string(last.Reason), sentAt, at)
 		latest.note(e.m.chatID, e.m.id, at)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // Options says which database to open and how.
@@ -41,6 +42,7 @@ type Store struct {
 	writerPool *sql.DB
 	writer     *sql.Conn
 	prepared   map[string]*sql.Stmt
+	changes    []tideline.Change    // the committer's, kept for its memory
 	reads      map[string]*sql.Stmt // of the readers, see prepareReads
 
 	accepts []*committer // by workspace
@@ -51,6 +53,7 @@ type Store struct {
 	stats      counters
 	onAccepted func([]store.Queued)
 	onEvents   func()
+	onChanges  func([]tideline.Change)
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
 }
 

@@ -28,8 +28,9 @@ type tx struct {
 	prepared map[string]*sql.Stmt
 	// reads gives the form of a query that the readers keep prepared, or nil. The
 	// function is nil where there is none.
-	reads  func(ctx context.Context, query string) *sql.Stmt
-	events []tideline.Event // noted by emit, written by flush
+	reads   func(ctx context.Context, query string) *sql.Stmt
+	events  []tideline.Event  // noted by emit, written by flush
+	changes []tideline.Change // noted by tell, announced after the commit
 }
 
 // exec runs a statement and gives the number of rows it changed.
@@ -152,10 +153,10 @@ func (t *tx) savepoint(ctx context.Context, fn func() error) error {
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
 		return err
 	}
-	noted := len(t.events)
+	noted, told := len(t.events), len(t.changes)
 	err := fn()
 	if err != nil {
-		t.events = t.events[:noted]
+		t.events, t.changes = t.events[:noted], t.changes[:told]
 		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
 			return errors.Join(err, undo)
 		}

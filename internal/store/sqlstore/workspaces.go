@@ -87,6 +87,10 @@ func (s *Store) CreateWorkspace(ctx context.Context, w tideline.Workspace, owner
 		if member, err = t.addMember(ctx, owner); err != nil {
 			return err
 		}
+		t.tellSettings(id)
+		if err := t.audit(ctx, aboutWorkspace(made, tideline.AuditWorkspaceCreated, w.CreatedAt, set("owner", member.Email)...)); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 	if err != nil {
@@ -177,10 +181,15 @@ func (s *Store) UpdateWorkspace(ctx context.Context, workspaceID int64, u store.
 		if err := t.save(ctx, bs); err != nil {
 			return err
 		}
+		t.tellSettings(workspaceID)
 		if before.Gap != updated.Gap {
+			t.tellQueue(workspaceID, 0)
 			if err := t.rescaleGaps(ctx, workspaceID, before.Gap, updated.Gap); err != nil {
 				return err
 			}
+		}
+		if err := t.audited(ctx, aboutWorkspace(updated, tideline.AuditWorkspaceChanged, u.At, workspaceDiff(before, updated, u)...)); err != nil {
+			return err
 		}
 		return t.bump(ctx)
 	})
@@ -247,12 +256,24 @@ func (t *tx) rescaleGaps(ctx context.Context, workspaceID int64, from, to tideli
 // PutPlan implements store.Workspaces.
 func (s *Store) PutPlan(ctx context.Context, p tideline.Plan) error {
 	return s.write(ctx, "put plan", func(ctx context.Context, t *tx) error {
+		if err := t.auditPlan(ctx, p); err != nil {
+			return err
+		}
 		_, err := t.exec(ctx, `INSERT INTO plans (name, credits, api_calls, seats, webhooks, max_file_bytes, api, attachments, gap_adjustable)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (name) DO UPDATE SET credits = excluded.credits, api_calls = excluded.api_calls, seats = excluded.seats,
 			webhooks = excluded.webhooks, max_file_bytes = excluded.max_file_bytes, api = excluded.api,
 			attachments = excluded.attachments, gap_adjustable = excluded.gap_adjustable`,
 			p.Name, int64(p.Credits), p.APICalls, p.Seats, p.Webhooks, p.MaxFileBytes, p.API, p.Attachments, p.GapAdjustable)
+		if err != nil {
+			return err
+		}
+		err = t.each(ctx, `SELECT id FROM workspaces WHERE plan = $1`, []any{p.Name}, func(r *sql.Rows) error {
+			var id int64
+			err := r.Scan(&id)
+			t.tellSettings(id)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,14 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Events":      eventTests,
 		"Webhooks":    webhookTests,
 		"Deliveries":  deliveryTests,
+		"Sessions":    sessionTests,
+		"Links":       linkTests,
+		"Audit":       auditTests,
+		"Teams":       teamSettingsTests,
+		"Queue":       queueTests,
+		"Usage":       usageTests,
+		"Labels":      labelTests,
+		"Tools":       toolTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -62,6 +70,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 			}
 		})
 	}
+	t.Run("Changes", func(t *testing.T) {
+		t.Parallel()
+		changeTests(t, create)
+	})
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		testModel(t, create)

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/tidelinehq/tideline/internal/auth"
+	"github.com/tidelinehq/tideline/internal/httpapi"
+	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/sandbox"
+	"github.com/tidelinehq/tideline/internal/team"
+	"github.com/tidelinehq/tideline/internal/tideline"
+	pages "github.com/tidelinehq/tideline/internal/web"
+	"github.com/tidelinehq/tideline/internal/web/entry"
+	"github.com/tidelinehq/tideline/internal/web/ui"
+)
+
+// openPages puts the pages together.
+func (s *server) openPages(messages *message.Service) (http.Handler, error) {
+	secure := strings.HasPrefix(s.publicURL(), "https://")
+	cookie := auth.CookieName(secure)
+	kit, err := ui.New(ui.Config{
+		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
+		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pages.New(kit, s.entryPages(cookie, secure, messages))
+}
+
+func (s *server) entryPages(cookie string, secure bool, messages *message.Service) ui.Section {
+	cfg := entry.Config{
+		Cookie: cookie, Secure: secure, PublicURL: strings.TrimRight(s.serve.PublicURL, "/"), APIBase: httpapi.Base,
+		Shown: []string{firstTokenName, sandboxTokenName},
+	}
+	if s.common.Sandbox {
+		cfg.Customer = sandbox.FirstCustomer
+	}
+	return entry.New(cfg, entry.Deps{
+		Sessions: s.sessions, Team: team.New(s.store, nil), Workspaces: s.workspaces(), Tokens: auth.NewTokens(s.store, nil),
+		Messages: messages, Storage: s.store,
+		Address: func(r *http.Request) string {
+			if a := httpapi.ClientAddress(r, s.serve.TrustedProxy); a.IsValid() {
+				return a.String()
+			}
+			return ""
+		},
+	})
+}
