@@ -161,7 +161,7 @@ func (q *chatQuery) startFromWord(ctx context.Context, t *tx, words []string) er
 		}
 	}
 	q.none = total == 0
-	q.from = `SELECT DISTINCT cg.chat_id AS id FROM chat_grams cg WHERE cg.workspace_id = $1 AND cg.gram IN (` + paramList(&q.conditions, rare) + `)`
+	q.startFrom(`SELECT cg.chat_id AS id FROM chat_grams cg WHERE cg.workspace_id = $1 AND cg.gram IN (` + paramList(&q.conditions, rare) + `)`)
 	return nil
 }
 
