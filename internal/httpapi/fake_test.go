@@ -186,8 +186,6 @@ type fakeTeam struct {
 	store.Labels
 	store.AuditLog
 	store.TeamSettings
-	store.TeamSettings
-	store.AuditLog
 }
 
 var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
