@@ -16,7 +16,6 @@ import (
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
 	"github.com/tidelinehq/tideline/internal/web/phones"
-	"github.com/tidelinehq/tideline/internal/web/tools"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
 )
@@ -38,7 +37,7 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
 		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
-		tools.New(tools.Deps{Team: members, Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store}),
+		s.toolPages(),
 	}
 	if s.world != nil {
 		sections = append(sections, phones.New(phones.Deps{World: s.world}))
