@@ -26,7 +26,7 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pages.New(kit, s.entryPages(cookie, secure, messages))
+	return pages.New(kit, append(s.inboxPages(messages), s.entryPages(cookie, secure, messages))...)
 }
 
 func (s *server) entryPages(cookie string, secure bool, messages *message.Service) ui.Section {
