@@ -12,6 +12,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 	pages "github.com/tidelinehq/tideline/internal/web"
 	"github.com/tidelinehq/tideline/internal/web/entry"
+	"github.com/tidelinehq/tideline/internal/web/phones"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 )
 
@@ -26,7 +27,11 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pages.New(kit, s.entryPages(cookie, secure, messages))
+	sections := []ui.Section{s.entryPages(cookie, secure, messages)}
+	if s.world != nil {
+		sections = append(sections, phones.New(phones.Deps{World: s.world}))
+	}
+	return pages.New(kit, sections...)
 }
 
 func (s *server) entryPages(cookie string, secure bool, messages *message.Service) ui.Section {
