@@ -233,5 +233,6 @@ func allAnnouncements() map[string]func(*listener) {
 	maps.Copy(all, settingsAnnouncements)
 	maps.Copy(all, workAnnouncements)
 	maps.Copy(all, toolAnnouncements)
+	maps.Copy(all, teamAnnouncements)
 	return all
 }

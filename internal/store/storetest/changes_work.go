@@ -80,35 +80,6 @@ var workAnnouncements = map[string]func(*listener){
 		l.announces("a message that ended", cancel, l.messageChange(queued.ChatID, queued.MessageID), l.queueChange(l.acc.ID))
 		l.announces("nothing any more", cancel)
 	},
-
-	"CreateTeam": func(l *listener) {
-		l.announces("a team", func() { l.newTeam() }, l.settingsChange())
-	},
-	"RenameTeam": func(l *listener) {
-		team := l.newTeam()
-		l.announces("another name", func() { l.must(l.store.RenameTeam(l.ctx(), l.ws.ID, team.ID, uuid.NewString())) }, l.settingsChange())
-	},
-	"DeleteTeam": func(l *listener) {
-		team := l.newTeam()
-		l.announces("one team less", func() { l.must(l.store.DeleteTeam(l.ctx(), l.ws.ID, team.ID)) }, l.settingsChange())
-	},
-	"MoveMember": func(l *listener) {
-		team := l.newTeam()
-		l.announces("another team", func() { l.must(l.store.MoveMember(l.ctx(), l.ws.ID, l.owner.ID, team.ID)) }, l.settingsChange())
-	},
-	"HandOver": func(l *listener) {
-		heir, err := l.store.AddMember(l.ctx(), tideline.Member{WorkspaceID: l.ws.ID, Email: uuid.NewString() + "@example.com", DisplayName: "Heir",
-			Role: tideline.RoleAdmin, CreatedAt: l.now})
-		l.must(err)
-		l.announces("another owner", func() { l.must(l.store.HandOver(l.ctx(), l.ws.ID, l.owner.ID, heir.ID)) }, l.settingsChange())
-		l.must(l.store.HandOver(l.ctx(), l.ws.ID, heir.ID, l.owner.ID))
-	},
-	"PutTokenUses": func(l *listener) {
-		k, _ := l.token(l.now.AddDate(1, 0, 0))
-		l.announces("what nobody watches", func() {
-			l.must(l.store.PutTokenUses(l.ctx(), []store.TokenUse{{WorkspaceID: l.ws.ID, TokenID: k.ID, At: l.now}}))
-		})
-	},
 }
 
 func hash32(text string) (h [32]byte) {
@@ -123,11 +94,4 @@ func (l *listener) newSession() tideline.Session {
 		ExpiresAt: l.now.Add(tideline.SessionLife)}, hash32(uuid.NewString()))
 	l.must(err)
 	return se
-}
-
-func (l *listener) newTeam() tideline.Team {
-	l.t.Helper()
-	team, err := l.store.CreateTeam(l.ctx(), l.ws.ID, uuid.NewString())
-	l.must(err)
-	return team
 }
