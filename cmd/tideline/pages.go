@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
+	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/message"
@@ -15,6 +17,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/web/entry"
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
+	"github.com/tidelinehq/tideline/internal/web/numbers"
 	"github.com/tidelinehq/tideline/internal/web/phones"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
@@ -27,16 +30,21 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
 		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
+			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	members := team.New(s.store, nil)
+	desk := outbox.NewDesk(s.outbox, s.store, members)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
 		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
-		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		usagepages.New(usagepages.Deps{Queue: desk, Books: s.store, Viewers: members}),
+		numbers.New(numbers.Deps{Desk: account.NewDesk(s.accounts, nil), Queue: desk, Accounts: s.store, Sandbox: s.common.Sandbox}),
 		s.toolPages(),
 	}
 	if s.world != nil {
