@@ -41,7 +41,7 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	desk := outbox.NewDesk(s.outbox, s.store, members)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
-		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
+		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
 		usagepages.New(usagepages.Deps{Queue: desk, Books: s.store, Viewers: members}),
 		numbers.New(numbers.Deps{Desk: account.NewDesk(s.accounts, nil), Queue: desk, Accounts: s.store, Sandbox: s.common.Sandbox}),
