@@ -18,6 +18,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/inbox"
+	"github.com/tidelinehq/tideline/internal/live"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
@@ -53,6 +54,7 @@ type server struct {
 	listener net.Listener
 	url      string // without a path
 	store    *sqlstore.Store
+	live     *live.Hub
 	claim    *sqlstore.Claim
 	files    openedFiles
 	world    *sandbox.World // nil in production
@@ -64,6 +66,8 @@ type server struct {
 	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
+	sessions *auth.Sessions
+	uses     *auth.Uses
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -141,6 +145,8 @@ func (s *server) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	s.stack.push("store", s.store.Close)
+	s.live = live.New(s.store, live.Config{})
+	s.store.OnChanges(s.live.Publish)
 	kind, err := s.store.Kind(ctx, string(s.folder.Kind))
 	if err != nil {
 		return err
@@ -220,21 +226,28 @@ func (s *server) openServices(ctx context.Context) error {
 
 func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
+	s.sessions = auth.NewSessions(s.store, auth.SessionConfig{Log: s.log})
+	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
+	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
+	s.uses = auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
-		Meter: s.meter, Metrics: s.metrics, Log: s.log,
+		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler
 	if s.world != nil {
 		control = s.world.Control()
 	}
-	s.handler = routes(api, s.probes, s.metrics, control)
+	pages, err := s.openPages(messages)
+	if err != nil {
+		return err
+	}
+	s.handler = routes(api, pages, s.probes, s.metrics, control)
 	if old, err := s.folder.Server(); err == nil {
 		operator.RemoveStale(old.Operator)
 	}
@@ -251,12 +264,15 @@ func (s *server) openAPI(context.Context) (err error) {
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
+	s.stack.start(ctx, "live", s.live.Run)
 	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "sessions", s.sessions.Run)
+	s.stack.start(ctx, "uses of tokens", s.uses.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
@@ -266,10 +282,10 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	if err != nil {
 		return err
 	}
-	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log))
+	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log, s.live.Close))
 	host, _ := os.Hostname()
 	if err := s.folder.SetServer(datadir.Server{
-		PID: os.Getpid(), Host: host, URL: s.url, Operator: s.socket.Path(), Started: s.started,
+		PID: os.Getpid(), Host: host, URL: s.url, PublicURL: s.publicURL(), Operator: s.socket.Path(), Started: s.started,
 	}); err != nil {
 		return err
 	}

@@ -25,9 +25,9 @@ const (
 	drainTimeout    = 10 * time.Second // for requests that are being answered when the server stops
 )
 
-// routes is everything that is served on the listening address. control is the
-// sandbox's, nil in production.
-func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control http.Handler) http.Handler {
+// routes is everything that is served on the listening address. pages answers
+// whatever nothing else does. control is the sandbox's, nil in production.
+func routes(api, pages http.Handler, p *probes, metrics *prometheus.Registry, control http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	docs := httpapi.Docs()
 	mux.Handle(httpapi.DocsPath, docs)
@@ -37,7 +37,7 @@ func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control h
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
 		Registry: metrics, MaxRequestsInFlight: 4, Timeout: readyTimeout + requestTimeout/2,
 	}))
-	mux.Handle("GET /{$}", http.RedirectHandler(httpapi.Base+"/", http.StatusFound))
+	mux.Handle("/", pages)
 	if control != nil {
 		mux.Handle("/sandbox/", control)
 	}
@@ -53,8 +53,8 @@ func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control h
 }
 
 // web serves h on l until ctx ends, then lets requests that are being answered
-// finish.
-func web(l net.Listener, h http.Handler, log *slog.Logger) func(ctx context.Context) error {
+// finish. endStreams ends those that would go on for ever.
+func web(l net.Listener, h http.Handler, log *slog.Logger, endStreams func()) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		server := &http.Server{
 			Handler:           h,
@@ -65,6 +65,7 @@ func web(l net.Listener, h http.Handler, log *slog.Logger) func(ctx context.Cont
 			MaxHeaderBytes:    maxHeader,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
+		server.RegisterOnShutdown(endStreams)
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(l) }()
 		select {

@@ -117,25 +117,54 @@ func parsePHC(phc string) (c cost, salt, key []byte, err error) {
 	return c, salt, key, nil
 }
 
-// CheckPassword reports whether a member with the e-mail may choose password. The
-// error is a validation_error about the field "password".
-func CheckPassword(password, email string) error {
-	msg := ""
+// Fault is what is wrong with a password that somebody wants to choose.
+type Fault string
+
+// The faults. "" is none.
+const (
+	FaultShort  Fault = "short"   // fewer than MinPassword characters
+	FaultLong   Fault = "long"    // more than MaxPassword characters
+	FaultEmail  Fault = "e-mail"  // it is the e-mail address, or what stands before the @
+	FaultCommon Fault = "common"  // it is one of the first that would be tried
+	FaultCode   Fault = "invalid" // it is no UTF-8
+)
+
+// PasswordFault gives what is wrong with a password for a member with the e-mail.
+func PasswordFault(password, email string) Fault {
 	lower := strings.ToLower(strings.TrimSpace(password))
 	local, _, _ := strings.Cut(strings.ToLower(email), "@")
 	switch n := utf8.RuneCountInString(password); {
 	case !utf8.ValidString(password):
-		msg = "must be UTF-8"
+		return FaultCode
 	case n < MinPassword:
-		msg = fmt.Sprintf("has fewer than %d characters", MinPassword)
+		return FaultShort
 	case n > MaxPassword:
-		msg = fmt.Sprintf("has more than %d characters", MaxPassword)
+		return FaultLong
 	case lower == strings.ToLower(email) || lower == local:
-		msg = "is your e-mail address: choose something that nobody knows"
+		return FaultEmail
 	case common(lower):
+		return FaultCommon
+	}
+	return ""
+}
+
+// CheckPassword reports whether a member with the e-mail may choose password. The
+// error is a validation_error about the field "password".
+func CheckPassword(password, email string) error {
+	msg := ""
+	switch PasswordFault(password, email) {
+	case "":
+		return nil
+	case FaultShort:
+		msg = fmt.Sprintf("has fewer than %d characters", MinPassword)
+	case FaultLong:
+		msg = fmt.Sprintf("has more than %d characters", MaxPassword)
+	case FaultEmail:
+		msg = "is your e-mail address: choose something that nobody knows"
+	case FaultCommon:
 		msg = "is one of the first that somebody would try: choose another"
 	default:
-		return nil
+		msg = "must be UTF-8"
 	}
 	return tideline.Invalid([]tideline.FieldError{{Path: []string{"password"}, Msg: msg}})
 }

@@ -53,16 +53,16 @@ func TestTheLastUseIsWrittenOnceAMinuteHoweverOftenATokenIsUsed(t *testing.T) {
 		if len(l.writes) != 0 {
 			t.Fatalf("written on the path of the request: %v", l.writes)
 		}
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		last := time.Now()
 		use()
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		synctest.Wait()
 		want := [][]store.TokenUse{{{WorkspaceID: 7, TokenID: 5, At: last, From: "203.0.113.0/24"}}}
 		if diff := cmp.Diff(want, l.writes); diff != "" {
 			t.Fatalf("after a minute (-want +got):\n%s", diff)
 		}
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		synctest.Wait()
 		if len(l.writes) != 1 {
 			t.Errorf("written although nothing was used: %v", l.writes)
@@ -70,7 +70,7 @@ func TestTheLastUseIsWrittenOnceAMinuteHoweverOftenATokenIsUsed(t *testing.T) {
 		l.fail = errors.New("no")
 		last = time.Now()
 		use()
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		l.fail = nil
 		cancel()
 		if err := <-done; err != nil {

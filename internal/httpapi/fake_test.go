@@ -182,13 +182,19 @@ func (fakeFiles) Delete(context.Context, *tideline.Principal, string) error {
 // fakeTeam is the storage of a workspace with one member and nothing else.
 type fakeTeam struct {
 	*fakes
-	store.Labels // never called: the API has no operations on labels of their own
+	// Never called: the API has no operations of these.
+	store.Labels
+	store.AuditLog
+	store.TeamSettings
 }
 
 var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
 
 func (f fakeTeam) ListMembers(context.Context, int64) ([]tideline.Member, error) {
 	return []tideline.Member{f.principal.Member}, nil
+}
+func (fakeTeam) UpdateSelf(context.Context, int64, int64, store.SelfUpdate) (tideline.Member, error) {
+	return tideline.Member{}, errNothing
 }
 func (fakeTeam) UpdateChat(context.Context, int64, int64, store.ChatUpdate) error { return errNothing }
 func (fakeTeam) ChatLabels(context.Context, int64, int64) ([]string, error)       { return nil, errNothing }
@@ -210,9 +216,11 @@ func (fakeTeam) TextTemplate(context.Context, int64, int64) (tideline.TextTempla
 func (fakeTeam) ListTextTemplates(context.Context, int64) ([]tideline.TextTemplate, error) {
 	return nil, nil
 }
-func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error { return errNothing }
-func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error          { return errNothing }
-func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error        { return errNothing }
+func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error  { return errNothing }
+func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error           { return errNothing }
+func (fakeTeam) SetMemberRole(context.Context, int64, int64, tideline.Role) error { return errNothing }
+func (fakeTeam) RemoveMember(context.Context, int64, int64, time.Time) error      { return errNothing }
+func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error         { return errNothing }
 
 // post makes a request to POST /messages with a good token.
 func post(t testing.TB, body string) *http.Request {

@@ -45,6 +45,11 @@ const (
 	AuditTemplateChanged AuditAction = "template.changed"
 	AuditTemplateDeleted AuditAction = "template.deleted"
 
+	AuditLabelCreated AuditAction = "label.created" // by itself, not by being put on a chat
+	AuditLabelChanged AuditAction = "label.changed"
+	AuditLabelMerged  AuditAction = "label.merged" // into another one, and is gone
+	AuditLabelDeleted AuditAction = "label.deleted"
+
 	AuditFileDeleted AuditAction = "file.deleted"
 
 	AuditChatRenamed    AuditAction = "chat.renamed"
@@ -66,6 +71,7 @@ func AuditActions() []AuditAction {
 		AuditAccountPaired, AuditAccountLoggedOut, AuditAccountRemoved,
 		AuditWebhookCreated, AuditWebhookChanged, AuditWebhookDeleted, AuditSecretRotated,
 		AuditTemplateCreated, AuditTemplateChanged, AuditTemplateDeleted,
+		AuditLabelCreated, AuditLabelChanged, AuditLabelMerged, AuditLabelDeleted,
 		AuditFileDeleted,
 		AuditChatRenamed, AuditChatAssigned, AuditChatUnassigned, AuditChatClosed, AuditChatReopened, AuditChatLabelled, AuditAutoReply,
 	}
@@ -98,6 +104,7 @@ const (
 	TargetWebhook            = "webhook"
 	TargetTemplate           = "template"
 	TargetAttachmentTemplate = "attachment_template"
+	TargetLabel              = "label"
 	TargetFile               = "file"
 	TargetChat               = "chat"
 )

@@ -77,6 +77,7 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		return err
 	}
 	args := make([]any, 0, len(made)*insertChats.cols)
+	found := make([]searched, len(made))
 	for i, c := range made {
 		in := c.wanted.accept
 		c.id = ids[i]
@@ -86,11 +87,15 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		}
 		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), lid, string(in.Chat.Phone),
 			names[i].name, in.Message.At.UnixMilli())
+		found[i] = searched{in.WorkspaceID, c.id, names[i].name, in.Chat.JID}
 		a.t.emit(tideline.Event{WorkspaceID: in.WorkspaceID, Kind: tideline.ChatEvent(in.Chat.JID, true), At: in.Message.At,
 			AccountID: in.AccountID, ChatID: c.id, MemberID: in.MemberID})
 		a.t.tellChat(in.WorkspaceID, in.AccountID, c.id)
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
+		return err
+	}
+	if err := a.t.findable(ctx, found...); err != nil {
 		return err
 	}
 	for _, j := range a.queued {
@@ -220,6 +225,20 @@ func (t *tx) chat(ctx context.Context, workspaceID, chatID int64) (c tideline.Ch
 		coalesce((SELECT a.now_id FROM chat_aliases a WHERE a.workspace_id = $1 AND a.chat_id = $2), $2)`,
 		[]any{workspaceID, chatID}, chatFields(&c)...)
 	return c, missing(err, "chat")
+}
+
+// ChatWith implements store.Chats.
+func (s *Store) ChatWith(ctx context.Context, workspaceID, accountID int64, peer tideline.Peer) (c tideline.Chat, err error) {
+	err = sql.ErrNoRows
+	if peer.JID != "" {
+		err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.account_id = $1 AND c.jid = $2 AND c.workspace_id = $3`,
+			[]any{accountID, string(peer.JID), workspaceID}, chatFields(&c)...)
+	}
+	if errors.Is(err, sql.ErrNoRows) && peer.LID != "" {
+		err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.account_id = $1 AND c.lid = $2 AND c.lid <> '' AND c.workspace_id = $3`,
+			[]any{accountID, string(peer.LID), workspaceID}, chatFields(&c)...)
+	}
+	return c, failed("chat with", missing(err, "chat"))
 }
 
 // ChatByName implements store.Chats.

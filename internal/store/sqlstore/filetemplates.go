@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // ListTemplateFiles implements store.AttachmentTemplates.
@@ -30,26 +31,57 @@ func (s *Store) ListTemplateFiles(ctx context.Context, workspaceID int64) ([]sto
 // UpdateTemplate implements store.AttachmentTemplates.
 func (s *Store) UpdateTemplate(ctx context.Context, workspaceID, templateID int64, u store.TemplateUpdate) error {
 	return s.write(ctx, "update template", func(ctx context.Context, t *tx) error {
+		before, err := t.template(ctx, workspaceID, templateID)
+		if err != nil {
+			return err
+		}
+		after := before
+		if u.Name != nil {
+			after.Name = *u.Name
+		}
+		fields := diff(nil, "name", before.Name, after.Name)
 		if u.FileID != nil {
-			if _, err := t.file(ctx, `f.id = $1 AND f.workspace_id = $2`, *u.FileID, workspaceID); err != nil {
+			f, err := t.file(ctx, `f.id = $1 AND f.workspace_id = $2`, *u.FileID, workspaceID)
+			if err != nil {
 				return err
 			}
+			after.FileID = f.ID
+			fields = append(fields, tideline.AuditChange{Field: "file", New: f.Name})
 		}
-		n, err := t.exec(ctx, `UPDATE attachment_templates SET name = coalesce(CAST($1 AS TEXT), name),
-			file_id = coalesce(CAST($2 AS BIGINT), file_id) WHERE id = $3 AND workspace_id = $4`,
-			u.Name, u.FileID, templateID, workspaceID)
 		t.tellSettings(workspaceID)
-		return mustChange(n, err, "attachment template")
+		if _, err := t.exec(ctx, `UPDATE attachment_templates SET name = $1, file_id = $2 WHERE id = $3 AND workspace_id = $4`,
+			after.Name, after.FileID, templateID, workspaceID); err != nil {
+			return err
+		}
+		return t.audited(ctx, aboutFileTemplate(after, tideline.AuditTemplateChanged, fields...))
 	})
 }
 
 // DeleteTemplate implements store.AttachmentTemplates.
 func (s *Store) DeleteTemplate(ctx context.Context, workspaceID, templateID int64) error {
 	return s.write(ctx, "delete template", func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, `DELETE FROM attachment_templates WHERE id = $1 AND workspace_id = $2`, templateID, workspaceID)
+		tmpl, err := t.template(ctx, workspaceID, templateID)
+		if err != nil {
+			return err
+		}
 		t.tellSettings(workspaceID)
-		return mustChange(n, err, "attachment template")
+		if _, err := t.exec(ctx, `DELETE FROM attachment_templates WHERE id = $1 AND workspace_id = $2`, templateID, workspaceID); err != nil {
+			return err
+		}
+		return t.audit(ctx, aboutFileTemplate(tmpl, tideline.AuditTemplateDeleted))
 	})
+}
+
+// template reads an attachment template and locks it: not_found.
+func (t *tx) template(ctx context.Context, workspaceID, templateID int64) (tmpl tideline.AttachmentTemplate, err error) {
+	err = t.one(ctx, `SELECT `+templateColumns+` FROM attachment_templates tp WHERE tp.id = $1 AND tp.workspace_id = $2`+t.forUpdate("tp"),
+		[]any{templateID, workspaceID}, templateFields(&tmpl)...)
+	return tmpl, missing(err, "attachment template")
+}
+
+// aboutFileTemplate is the change of an attachment template, for the audit log.
+func aboutFileTemplate(m tideline.AttachmentTemplate, a tideline.AuditAction, fields ...tideline.AuditChange) change {
+	return change{workspaceID: m.WorkspaceID, action: a, kind: tideline.TargetAttachmentTemplate, id: m.ID, name: m.Name, fields: fields}
 }
 
 // countTemplates counts the uses of attachment templates by accepted jobs: one

@@ -63,7 +63,6 @@ func (s *Store) changeLabels(ctx context.Context, call string, workspaceID int64
 		if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
 			return err
 		}
-		t.tellSettings(workspaceID)
 		return fn(ctx, t)
 	})
 }
@@ -85,6 +84,10 @@ func (s *Store) CreateLabel(ctx context.Context, l tideline.Label) (tideline.Lab
 			SELECT w.id, CAST($2 AS TEXT), CAST($3 AS TEXT) FROM workspaces w WHERE w.id = $1
 			ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id`,
 			[]any{l.WorkspaceID, l.Name, string(l.Chosen)}, &l.ID)
+		if err == nil {
+			t.tellSettings(l.WorkspaceID)
+			return t.audit(ctx, aboutLabel(l, tideline.AuditLabelCreated))
+		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -107,6 +110,7 @@ func (s *Store) UpdateLabel(ctx context.Context, workspaceID, labelID int64, u s
 		if err != nil {
 			return err
 		}
+		before := l
 		if u.Name != nil && *u.Name != l.Name {
 			other, err := t.label(ctx, `l.workspace_id = $1 AND l.name = $2`, workspaceID, *u.Name)
 			switch {
@@ -114,6 +118,9 @@ func (s *Store) UpdateLabel(ctx context.Context, workspaceID, labelID int64, u s
 				return labelTaken(*u.Name)
 			case err == nil:
 				changed = other
+				if err := t.audit(ctx, aboutLabel(l, tideline.AuditLabelMerged, tideline.AuditChange{Field: "into", New: other.Name})); err != nil {
+					return err
+				}
 				return t.mergeLabel(ctx, l, other)
 			case !tideline.IsCode(err, tideline.CodeNotFound):
 				return err
@@ -124,9 +131,13 @@ func (s *Store) UpdateLabel(ctx context.Context, workspaceID, labelID int64, u s
 			l.Chosen = *u.Colour
 		}
 		changed = l
-		_, err = t.exec(ctx, `UPDATE labels SET name = $1, colour = $2 WHERE id = $3 AND workspace_id = $4`,
-			l.Name, string(l.Chosen), l.ID, workspaceID)
-		return err
+		t.tellSettings(workspaceID)
+		if _, err = t.exec(ctx, `UPDATE labels SET name = $1, colour = $2 WHERE id = $3 AND workspace_id = $4`,
+			l.Name, string(l.Chosen), l.ID, workspaceID); err != nil {
+			return err
+		}
+		return t.audited(ctx, aboutLabel(l, tideline.AuditLabelChanged,
+			diff(diff(nil, "name", before.Name, l.Name), "colour", before.Chosen, l.Chosen)...))
 	})
 	if err != nil {
 		return tideline.Label{}, err
@@ -152,12 +163,25 @@ func (t *tx) forgetLabel(ctx context.Context, workspaceID, labelID int64) error 
 		return err
 	}
 	_, err = t.exec(ctx, `DELETE FROM chat_labels WHERE label_id = $1`, labelID)
+	t.tellSettings(workspaceID)
 	return err
+}
+
+// aboutLabel is the change of a label, for the audit log.
+func aboutLabel(l tideline.Label, a tideline.AuditAction, fields ...tideline.AuditChange) change {
+	return change{workspaceID: l.WorkspaceID, action: a, kind: tideline.TargetLabel, id: l.ID, name: l.Name, fields: fields}
 }
 
 // DeleteLabel implements store.Labels.
 func (s *Store) DeleteLabel(ctx context.Context, workspaceID, labelID int64) error {
 	return s.changeLabels(ctx, "delete label", workspaceID, func(ctx context.Context, t *tx) error {
-		return t.forgetLabel(ctx, workspaceID, labelID)
+		l, err := t.label(ctx, `l.workspace_id = $1 AND l.id = $2`, workspaceID, labelID)
+		if err != nil {
+			return err
+		}
+		if err := t.forgetLabel(ctx, workspaceID, labelID); err != nil {
+			return err
+		}
+		return t.audit(ctx, aboutLabel(l, tideline.AuditLabelDeleted))
 	})
 }

@@ -27,6 +27,8 @@ type scene struct {
 	text     tideline.TextTemplate
 	file     tideline.File
 	chat     int64
+	kept     tideline.AttachmentTemplate
+	label    tideline.Label
 }
 
 func invitee(w *world, email string, role tideline.Role) tideline.Member {
@@ -183,10 +185,38 @@ var auditedCalls = []auditedCall{
 			MIMEType: "application/pdf", Size: 1, Blob: "b", UploadedBy: "a@x.y", UploadedAt: w.now})
 		return err
 	}, nil},
-	{"CreateTemplate", func(ctx context.Context, w *world, s *scene) error {
-		_, err := w.store.CreateTemplate(ctx, tideline.AttachmentTemplate{WorkspaceID: w.ws.ID, Name: "prices", FileID: s.file.ID, CreatedAt: w.now})
+	{"CreateTemplate", func(ctx context.Context, w *world, s *scene) (err error) {
+		s.kept, err = w.store.CreateTemplate(ctx, tideline.AttachmentTemplate{WorkspaceID: w.ws.ID, Name: "prices", FileID: s.file.ID, CreatedAt: w.now})
 		return err
 	}, []string{`template.created attachment_template "prices"`}},
+	{"UpdateTemplate", func(ctx context.Context, w *world, s *scene) error {
+		return w.store.UpdateTemplate(ctx, w.ws.ID, s.kept.ID, store.TemplateUpdate{Name: ptr("Prices"), FileID: &s.file.ID})
+	}, []string{`template.changed attachment_template "Prices" name:"prices"→"Prices" file:""→"prices.pdf"`}},
+	{"DeleteTemplate", func(ctx context.Context, w *world, s *scene) error {
+		return w.store.DeleteTemplate(ctx, w.ws.ID, s.kept.ID)
+	},
+		[]string{`template.deleted attachment_template "Prices"`}},
+	{"CreateLabel", func(ctx context.Context, w *world, s *scene) (err error) {
+		if _, err = w.store.CreateLabel(ctx, tideline.Label{WorkspaceID: w.ws.ID, Name: "gold"}); err == nil {
+			s.label, err = w.store.CreateLabel(ctx, tideline.Label{WorkspaceID: w.ws.ID, Name: "silver"})
+		}
+		return err
+	}, []string{`label.created label "gold"`, `label.created label "silver"`}},
+	{"UpdateLabel", func(ctx context.Context, w *world, s *scene) error {
+		_, err := w.store.UpdateLabel(ctx, w.ws.ID, s.label.ID, store.LabelUpdate{Name: ptr("Silver"), Colour: ptr(tideline.ColourGrey)})
+		return err
+	}, []string{`label.changed label "Silver" name:"silver"→"Silver" colour:""→"grey"`}},
+	{"UpdateLabel to the same", func(ctx context.Context, w *world, s *scene) error {
+		_, err := w.store.UpdateLabel(ctx, w.ws.ID, s.label.ID, store.LabelUpdate{Name: ptr("Silver"), Colour: ptr(tideline.ColourGrey)})
+		return err
+	}, nil},
+	{"UpdateLabel into another", func(ctx context.Context, w *world, s *scene) (err error) {
+		s.label, err = w.store.UpdateLabel(ctx, w.ws.ID, s.label.ID, store.LabelUpdate{Name: ptr("gold"), Merge: true})
+		return err
+	}, []string{`label.merged label "Silver" into:""→"gold"`}},
+	{"DeleteLabel", func(ctx context.Context, w *world, s *scene) error {
+		return w.store.DeleteLabel(ctx, w.ws.ID, s.label.ID)
+	}, []string{`label.deleted label "gold"`}},
 	{"DeleteFile", func(ctx context.Context, w *world, s *scene) error {
 		_, err := w.store.DeleteFile(ctx, w.ws.ID, s.file.UID)
 		return err

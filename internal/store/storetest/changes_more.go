@@ -232,5 +232,7 @@ func allAnnouncements() map[string]func(*listener) {
 	all := maps.Clone(announcements)
 	maps.Copy(all, settingsAnnouncements)
 	maps.Copy(all, workAnnouncements)
+	maps.Copy(all, toolAnnouncements)
+	maps.Copy(all, teamAnnouncements)
 	return all
 }

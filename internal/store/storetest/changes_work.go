@@ -80,60 +80,6 @@ var workAnnouncements = map[string]func(*listener){
 		l.announces("a message that ended", cancel, l.messageChange(queued.ChatID, queued.MessageID), l.queueChange(l.acc.ID))
 		l.announces("nothing any more", cancel)
 	},
-
-	"CreateLabel": func(l *listener) {
-		l.announces("a label", func() { l.newLabel() }, l.settingsChange())
-	},
-	"UpdateLabel": func(l *listener) {
-		label := l.newLabel()
-		l.announces("another name", func() {
-			_, err := l.store.UpdateLabel(l.ctx(), l.ws.ID, label.ID, store.LabelUpdate{Name: ptr(uuid.NewString())})
-			l.must(err)
-		}, l.settingsChange())
-	},
-	"DeleteLabel": func(l *listener) {
-		label := l.newLabel()
-		l.announces("one label less", func() { l.must(l.store.DeleteLabel(l.ctx(), l.ws.ID, label.ID)) }, l.settingsChange())
-	},
-	"UpdateTemplate": func(l *listener) {
-		t := l.fileTemplate()
-		l.announces("another name", func() {
-			l.must(l.store.UpdateTemplate(l.ctx(), l.ws.ID, t.ID, store.TemplateUpdate{Name: ptr("Other")}))
-		}, l.settingsChange())
-	},
-	"DeleteTemplate": func(l *listener) {
-		t := l.fileTemplate()
-		l.announces("one template less", func() { l.must(l.store.DeleteTemplate(l.ctx(), l.ws.ID, t.ID)) }, l.settingsChange())
-	},
-
-	"CreateTeam": func(l *listener) {
-		l.announces("a team", func() { l.newTeam() }, l.settingsChange())
-	},
-	"RenameTeam": func(l *listener) {
-		team := l.newTeam()
-		l.announces("another name", func() { l.must(l.store.RenameTeam(l.ctx(), l.ws.ID, team.ID, uuid.NewString())) }, l.settingsChange())
-	},
-	"DeleteTeam": func(l *listener) {
-		team := l.newTeam()
-		l.announces("one team less", func() { l.must(l.store.DeleteTeam(l.ctx(), l.ws.ID, team.ID)) }, l.settingsChange())
-	},
-	"MoveMember": func(l *listener) {
-		team := l.newTeam()
-		l.announces("another team", func() { l.must(l.store.MoveMember(l.ctx(), l.ws.ID, l.owner.ID, team.ID)) }, l.settingsChange())
-	},
-	"HandOver": func(l *listener) {
-		heir, err := l.store.AddMember(l.ctx(), tideline.Member{WorkspaceID: l.ws.ID, Email: uuid.NewString() + "@example.com", DisplayName: "Heir",
-			Role: tideline.RoleAdmin, CreatedAt: l.now})
-		l.must(err)
-		l.announces("another owner", func() { l.must(l.store.HandOver(l.ctx(), l.ws.ID, l.owner.ID, heir.ID)) }, l.settingsChange())
-		l.must(l.store.HandOver(l.ctx(), l.ws.ID, heir.ID, l.owner.ID))
-	},
-	"PutTokenUses": func(l *listener) {
-		k, _ := l.token(l.now.AddDate(1, 0, 0))
-		l.announces("what nobody watches", func() {
-			l.must(l.store.PutTokenUses(l.ctx(), []store.TokenUse{{WorkspaceID: l.ws.ID, TokenID: k.ID, At: l.now}}))
-		})
-	},
 }
 
 func hash32(text string) (h [32]byte) {
@@ -148,26 +94,4 @@ func (l *listener) newSession() tideline.Session {
 		ExpiresAt: l.now.Add(tideline.SessionLife)}, hash32(uuid.NewString()))
 	l.must(err)
 	return se
-}
-
-func (l *listener) newLabel() tideline.Label {
-	l.t.Helper()
-	label, err := l.store.CreateLabel(l.ctx(), tideline.Label{WorkspaceID: l.ws.ID, Name: uuid.NewString()})
-	l.must(err)
-	return label
-}
-
-func (l *listener) newTeam() tideline.Team {
-	l.t.Helper()
-	team, err := l.store.CreateTeam(l.ctx(), l.ws.ID, uuid.NewString())
-	l.must(err)
-	return team
-}
-
-// fileTemplate makes an attachment template of a new file.
-func (l *listener) fileTemplate() tideline.AttachmentTemplate {
-	l.t.Helper()
-	t, err := l.store.CreateTemplate(l.ctx(), tideline.AttachmentTemplate{WorkspaceID: l.ws.ID, Name: "Menu", FileID: l.file("menu.pdf").ID, CreatedAt: l.now})
-	l.must(err)
-	return t
 }

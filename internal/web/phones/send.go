@@ -97,8 +97,8 @@ func samplePicture() ([]byte, error) {
 			sun := math.Hypot(float64(x-w/2), float64(y-horizon+30))
 			switch {
 			case y > horizon:
-				wave := math.Sin(float64(x)/17+float64(y)/3) + math.Sin(float64(y)*1.7)
-				c = color.RGBA{uint8(20 + 18*wave + 150*glow(x, w)), uint8(95 + 14*wave + 70*glow(x, w)), uint8(125 + 10*wave), 255}
+				wave := (math.Sin(float64(x)/17+float64(y)/3) + math.Sin(float64(y)*1.7)) / 2 // -1 to 1
+				c = color.RGBA{uint8(30 + 24*wave + 150*glow(x, w)), uint8(95 + 24*wave + 70*glow(x, w)), uint8(125 + 18*wave), 255}
 			case sun < 62:
 				c = color.RGBA{255, 238, 178, 255}
 			}

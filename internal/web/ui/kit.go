@@ -43,6 +43,9 @@ type Config struct {
 	Language func(*tideline.Principal) string
 	// Attribute notes in the context in whose name something is changed; nil = nowhere.
 	Attribute func(context.Context, *tideline.Principal) context.Context
+	// Position gives where the stream of changes is, so that a page can follow from
+	// before it was read; nil = nowhere.
+	Position func() string
 	// Timeout bounds the work on one request; 0 = DefaultTimeout.
 	Timeout time.Duration
 	// Now gives the time; nil = time.Now.

@@ -42,13 +42,14 @@ type frame struct {
 	Flash   string
 	Full    bool
 	Zone    string
+	Live    string // where the stream of changes was before the page was read
 }
 
 func (q *Request) page(status int, layout, name string, p Page) error {
 	f := frame{
 		View:  View{Data: p.Data, Principal: q.Principal, Lang: q.Lang(), Nav: p.Nav, Sandbox: q.kit.cfg.Sandbox, Path: q.R.URL.Path},
 		Title: q.T("ui.title", "page", q.T(p.Title, p.TitleOf...)), Styles: p.Styles, Scripts: p.Scripts, Full: p.Full,
-		Flash: q.takeFlash(), Zone: "UTC",
+		Flash: q.takeFlash(), Zone: "UTC", Live: q.position,
 	}
 	if q.Principal != nil {
 		f.Items = visible(q.kit.nav, q.Principal.Member.Role)

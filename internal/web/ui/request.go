@@ -25,8 +25,9 @@ type Request struct {
 	// ID is in the answer's headers and in the log.
 	ID string
 
-	kit  *Kit
-	text *text.Catalogue
+	kit      *Kit
+	text     *text.Catalogue
+	position string // see Config.Position
 }
 
 // Page is what is shown in the frame around a page.

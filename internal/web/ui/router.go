@@ -68,6 +68,9 @@ func (r *Router) add(pattern string, a access, bounded bool, h Handler) {
 func (r *Router) request(w http.ResponseWriter, req *http.Request) *Request {
 	q := &Request{W: w, R: req, kit: r.kit, ID: strings.ToLower(rand.Text()[:12])}
 	w.Header().Set("X-Request-Id", q.ID)
+	if r.kit.cfg.Position != nil {
+		q.position = r.kit.cfg.Position()
+	}
 	q.choose()
 	return q
 }
