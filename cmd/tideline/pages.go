@@ -37,6 +37,7 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
 		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		s.numberPages(members),
 		s.toolPages(),
 	}
 	if s.world != nil {
