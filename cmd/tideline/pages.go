@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/message"
@@ -17,7 +16,6 @@ import (
 	"github.com/tidelinehq/tideline/internal/web/entry"
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
-	"github.com/tidelinehq/tideline/internal/web/numbers"
 	"github.com/tidelinehq/tideline/internal/web/phones"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
@@ -38,13 +36,12 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 		return nil, err
 	}
 	members := team.New(s.store, nil)
-	desk := outbox.NewDesk(s.outbox, s.store, members)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
 		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
-		usagepages.New(usagepages.Deps{Queue: desk, Books: s.store, Viewers: members}),
-		numbers.New(numbers.Deps{Desk: account.NewDesk(s.accounts, nil), Queue: desk, Accounts: s.store, Sandbox: s.common.Sandbox}),
+		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		s.numberPages(members),
 		s.toolPages(),
 	}
 	if s.world != nil {
