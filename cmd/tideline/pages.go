@@ -7,12 +7,18 @@ import (
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/message"
+	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	pages "github.com/tidelinehq/tideline/internal/web"
 	"github.com/tidelinehq/tideline/internal/web/entry"
+	"github.com/tidelinehq/tideline/internal/web/inbox"
+	"github.com/tidelinehq/tideline/internal/web/live"
+	"github.com/tidelinehq/tideline/internal/web/phones"
+	"github.com/tidelinehq/tideline/internal/web/tools"
 	"github.com/tidelinehq/tideline/internal/web/ui"
+	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
 )
 
 // openPages puts the pages together.
@@ -26,7 +32,18 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pages.New(kit, s.entryPages(cookie, secure, messages), s.toolPages())
+	members := team.New(s.store, nil)
+	sections := []ui.Section{
+		s.entryPages(cookie, secure, messages),
+		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
+		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
+		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		tools.New(tools.Deps{Team: members, Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store}),
+	}
+	if s.world != nil {
+		sections = append(sections, phones.New(phones.Deps{World: s.world}))
+	}
+	return pages.New(kit, sections...)
 }
 
 func (s *server) entryPages(cookie string, secure bool, messages *message.Service) ui.Section {

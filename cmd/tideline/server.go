@@ -67,6 +67,7 @@ type server struct {
 	accounts *account.Service
 	meter    *httpapi.Meter
 	sessions *auth.Sessions
+	uses     *auth.Uses
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -229,13 +230,14 @@ func (s *server) openAPI(context.Context) (err error) {
 	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
 	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
+	s.uses = auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
-		Meter: s.meter, Metrics: s.metrics, Log: s.log,
+		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler
 	if s.world != nil {
@@ -270,6 +272,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
 	s.stack.start(ctx, "sessions", s.sessions.Run)
+	s.stack.start(ctx, "uses of tokens", s.uses.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,

@@ -182,7 +182,10 @@ func (fakeFiles) Delete(context.Context, *tideline.Principal, string) error {
 // fakeTeam is the storage of a workspace with one member and nothing else.
 type fakeTeam struct {
 	*fakes
-	store.Labels // never called: the API has no operations on labels of their own
+	// Never called: the API has no operations of these.
+	store.Labels
+	store.AuditLog
+	store.TeamSettings
 }
 
 var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")

@@ -59,8 +59,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.queueRoutes(mux)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return tideline.WithActor(ctx, tideline.Actor{Via: tideline.ViaCommand})
+		},
+		ErrorLog: slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.socket) }()

@@ -20,6 +20,9 @@ func (s *Store) CountChats(ctx context.Context, workspaceID int64, f store.ChatF
 		if err != nil || q.none {
 			return err
 		}
+		if err := t.planList(ctx, q); err != nil {
+			return err
+		}
 		list := q.text(store.Page{Limit: math.MaxInt32})
 		return t.one(ctx, `SELECT count(*) FROM (`+list+`) found`, q.args, &n)
 	})

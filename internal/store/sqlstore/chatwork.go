@@ -88,7 +88,10 @@ func (t *tx) chooseName(ctx context.Context, c *tideline.Chat, name string) erro
 	}
 	// Also when it is WhatsApp's: from now on it is chosen.
 	_, err = t.exec(ctx, `UPDATE chats SET name = $1, auto_name = '' WHERE id = $2 AND workspace_id = $3`, name, c.ID, c.WorkspaceID)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.refindable(ctx, searched{c.WorkspaceID, c.ID, c.Name, c.JID}, searched{c.WorkspaceID, c.ID, name, c.JID})
 }
 
 // assign makes a present member responsible for a chat, or nobody with 0, and

@@ -90,6 +90,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		t.Parallel()
 		testNameModel(t, create)
 	})
+	t.Run("SearchModel", func(t *testing.T) {
+		t.Parallel()
+		testSearchModel(t, create)
+	})
 	t.Run("FanOutModel", func(t *testing.T) {
 		t.Parallel()
 		testFanOutModel(t, create)

@@ -91,7 +91,7 @@ func (s *section) steps(ctx context.Context, p *tideline.Principal) (startPage, 
 		return page, err
 	}
 	page.Sent = page.First != nil && page.First.Reached(string(tideline.StatusSent))
-	if !page.Sent {
+	if page.First == nil || page.First.Status == tideline.StatusFailed { // another one may have gone another way
 		entries, err := s.Storage.LedgerEntries(ctx, p.Workspace.ID, 0, ledgerLines)
 		if err != nil {
 			return page, err

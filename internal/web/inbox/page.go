@@ -112,7 +112,9 @@ func (s *section) bar(q *ui.Request, around *surroundings, f filter) (bar, error
 	return b, nil
 }
 
-func byName(a, b choice) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) }
+func byName(a, b choice) int {
+	return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+}
 
 // accountChoices lists the numbers to write from, those that are connected first.
 func accountChoices(around *surroundings) []accountChoice {

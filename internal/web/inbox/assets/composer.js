@@ -1,16 +1,15 @@
 // The composer: what somebody writes, with what, and where it stays until the
 // server has it.
 import { $, el, on } from "../ui/dom.js";
-import { act } from "../ui/act.js";
 import { toast } from "../ui/toast.js";
 import { t } from "../ui/texts.js";
+import { typing } from "../live/live.js";
 import { Outbox } from "./outbox.js";
 import { Slash } from "./slash.js";
 import { Tray } from "./uploads.js";
 import { Recorder } from "./record.js";
 
 const warnFrom = 200; // characters left from which on they are counted
-const typingEvery = 3000; // ms
 
 /** @param {string} key @param {string} [value] */
 function stored(key, value) {
@@ -35,7 +34,6 @@ export class Composer {
     this.blocked = this.form.hasAttribute("data-blocked");
     this.noting = this.blocked;
     this.replyTo = "";
-    this.typed = 0;
     this.outbox = new Outbox(conversation);
     this.tray = new Tray(this);
     this.recorder = new Recorder(this);
@@ -75,17 +73,10 @@ export class Composer {
   input() {
     this.grow();
     this.slash.input();
-    if (!this.noting) this.tellTyping();
+    // Notes are nobody's business outside of the team.
+    if (!this.noting) typing(this.chat, this.text.value.trim() === "" ? "looking" : "typing");
     clearTimeout(this.saving);
     this.saving = setTimeout(() => stored(`draft:${this.chat}`, this.text.value), 300);
-  }
-
-  /** Tells the others, and the customer, that somebody writes. */
-  tellTyping() {
-    const now = Date.now();
-    if (now - this.typed < typingEvery || this.text.value.trim() === "") return;
-    this.typed = now;
-    act("/live/typing", { body: { chat: this.chat } }).catch(() => {});
   }
 
   grow() {
@@ -219,6 +210,7 @@ export class Composer {
     stored(`draft:${this.chat}`, "");
     this.grow();
     this.slash.close();
+    typing(this.chat, "looking");
   }
 
   /** Says what was refused above the composer. @param {string} message */

@@ -27,6 +27,8 @@ export class ChatConversation extends HTMLElement {
     this.busy = false;
     this.unseen = 0;
     this.top = -1;
+    this.typing = "";
+    this.looking = "";
     /** @type {Set<string>} */
     this.others = new Set();
     this.timer = 0;
@@ -166,21 +168,22 @@ export class ChatConversation extends HTMLElement {
   head(html) {
     const next = $("chat-conversation", html);
     for (const name of ["name", "phone", "unread", "closed", "mine"]) this.dataset[name] = next.dataset[name];
-    const line = $("[data-typing]", this);
-    const typing = line && !line.hidden ? line.textContent : "";
     const expanded = $('[data-do="panel"]', this).getAttribute("aria-expanded");
     morph($(".chat-head", this), $(".chat-head", next));
     $('[data-do="panel"]', this).setAttribute("aria-expanded", expanded);
-    if (typing) this.typing(typing);
+    this.people(this.typing, this.looking);
     this.composer.update($(".composer", next));
   }
 
-  /** Says who is typing; "" = nobody. @param {string} text */
-  typing(text) {
+  /** Says who is typing, or who of the team looks here too; "" = nobody. @param {string} typing @param {string} looking */
+  people(typing, looking) {
+    this.typing = typing;
+    this.looking = looking;
     const line = $("[data-typing]", this);
-    line.textContent = text;
-    line.hidden = text === "";
-    $("[data-line]", this).hidden = text !== "";
+    line.textContent = typing || looking;
+    line.hidden = line.textContent === "";
+    line.classList.toggle("looking", !typing);
+    $("[data-line]", this).hidden = !line.hidden;
   }
 
   /** @param {string} what @param {HTMLElement} button */

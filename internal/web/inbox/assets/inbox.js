@@ -6,7 +6,7 @@ import { shortcut } from "../ui/keys.js";
 import { open as openDialog } from "../ui/dialog.js";
 import { toast } from "../ui/toast.js";
 import { t, tn } from "../ui/texts.js";
-import { listen } from "../live/live.js";
+import { listen, look } from "../live/live.js";
 import "./list.js";
 import "./conversation.js";
 import { lightbox } from "./lightbox.js";
@@ -199,9 +199,15 @@ async function markRead() {
   await act(`/inbox/${e.chat}/read`, { method: "POST" }).catch(() => (e.dataset.unread = "true"));
 }
 
+let lookedAt = 0;
+let leave = () => {};
 /** Others see who looks at which chat. */
 function tellLooking() {
-  document.dispatchEvent(new CustomEvent("looking", { detail: { chat: current()?.chat ?? 0 } }));
+  const chat = current()?.chat ?? 0;
+  if (chat === lookedAt) return;
+  leave();
+  lookedAt = chat;
+  leave = chat ? look(chat) : () => {};
 }
 
 function expanded() {
@@ -274,26 +280,29 @@ function lookAgain() {
   }, Math.max(30, looked + restful - Date.now()));
 }
 
-/** @type {Map<number, number>} */
-const typing = new Map();
+/** Shows who writes or looks in a chat. @param {any} change */
+function showPeople({ chat, people = [] }) {
+  const write = people.filter((/** @type {any} */ p) => p.doing !== "looking");
+  const e = kept.get(Number(chat));
+  const text = write.length > 0 ? doing(write[0], e) : "";
+  const here = people.filter((/** @type {any} */ p) => p.doing === "looking" && p.member);
+  e?.people?.(text, here.length > 0 && !text ? t("inbox.js.looks", { name: here.map((/** @type {any} */ p) => p.name).join(", ") }) : "");
+  const row = $(`#chat-${chat} [data-excerpt]`, list);
+  const customer = write.find((/** @type {any} */ p) => !p.member);
+  row?.classList.toggle("types", Boolean(customer));
+  if (row) row.dataset.typing = customer ? doing(customer, e) : "";
+}
 
-/** Somebody types in a chat. @param {any} change */
-function showTyping(change) {
-  const e = kept.get(Number(change.chat));
-  const who = change.who ?? change.name ?? "";
-  const on = change.typing !== false && change.state !== "paused";
-  const text = !on ? "" : change.state === "recording" ? t("inbox.js.records") : who ? t("inbox.js.types_who", { name: who }) : t("inbox.js.types");
-  e?.typing?.(text);
-  const row = $(`#chat-${change.chat} [data-excerpt]`, list);
-  row?.classList.toggle("types", on);
-  if (row) row.dataset.typing = text;
-  clearTimeout(typing.get(Number(change.chat)));
-  if (on) typing.set(Number(change.chat), setTimeout(() => showTyping({ ...change, typing: false }), 8000));
+/** @param {any} p @param {any} e */
+function doing(p, e) {
+  const named = p.name && (p.member || !e || e.dataset.group === "true");
+  if (p.doing === "recording") return named ? t("inbox.js.records_who", { name: p.name }) : t("inbox.js.records");
+  return named ? t("inbox.js.types_who", { name: p.name }) : t("inbox.js.types");
 }
 
 listen(["message", "chat", "account", "typing", "settings"], (/** @type {any} */ change) => {
   if (change.kind === "typing") {
-    showTyping(change);
+    showPeople(change);
     return;
   }
   if (change.kind === "resync") {
@@ -324,7 +333,6 @@ document.addEventListener("changed", () => {
 });
 document.addEventListener("visibilitychange", () => {
   markRead();
-  tellLooking();
 });
 
 // Keys.

@@ -1,6 +1,7 @@
 // Recording a voice note.
 import { $ } from "../ui/dom.js";
 import { t } from "../ui/texts.js";
+import { typing } from "../live/live.js";
 import { clock } from "./format.js";
 
 // What WhatsApp plays as it is comes first; the server makes the others fit, if it can.
@@ -41,6 +42,7 @@ export class Recorder {
   }
 
   tick() {
+    typing(this.composer.chat, "recording");
     const seconds = (Date.now() - (this.began ?? 0)) / 1000;
     $("[data-clock]", this.bar).textContent = clock(seconds);
     if (seconds >= longest) this.finish(true);
@@ -58,6 +60,7 @@ export class Recorder {
     clearInterval(this.timer);
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.on = false;
+    typing(this.composer.chat, "looking");
     this.bar.hidden = true;
     $(".composer-row", this.composer.form).hidden = false;
     this.composer.text.focus();
