@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tidelinehq/tideline/internal/testenv"
 )
 
 // TestPagesInABrowser opens what the server shows to people in a real browser
@@ -90,19 +91,14 @@ func openTab(t *testing.T, server string) *tab {
 	return b
 }
 
-// chromium finds the browser where scripts/setup-test does.
+// chromium finds the browser.
 func chromium(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{
-		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
-		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-	} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
+	path, err := testenv.Chromium()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("Chromium is not installed: run scripts/setup-test, or put Chromium or Google Chrome on PATH")
-	return ""
+	return path
 }
 
 // do does something in the tab, within the time that the test has.

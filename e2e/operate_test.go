@@ -61,7 +61,7 @@ func TestFirstServeTellsAPersonWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`(?m)^Inbox +http://127\.0\.0\.1:\d+/ `, `(?m)^Workspace +shop$`, `(?m)^Token +tla_\w{43}$`,
+		`(?m)^Inbox +http://127\.0\.0\.1:\d+/enter/\w{43}$`, `(?m)^Workspace +shop$`, `(?m)^Token +tla_\w{43}$`,
 		`tideline account pair --data `, `(?m)^  curl -sS http://127\.0\.0\.1:\d+/integrations/api/messages `,
 	} {
 		if !regexp.MustCompile(want).MatchString(p.Stdout()) {
@@ -335,7 +335,7 @@ func TestProbesAndPages(t *testing.T) {
 		},
 		"/docs":              {"<html", "swagger"},
 		"/docs/openapi.yaml": {"openapi: 3.0", "/messages"},
-		"/":                  {"<html"},
+		"/":                  {"<html", "sign in"},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
 		if err != nil {

@@ -68,7 +68,15 @@ func (p *Phone) SetOnline(online bool) {
 	p.actMu.Lock()
 	p.online, p.lastSeen = online, p.srv.now()
 	p.actMu.Unlock()
+	p.srv.changes.ring()
 	p.announcePresence()
+}
+
+// Online reports whether the app is open on the phone, which [Phone.SetOnline] decides.
+func (p *Phone) Online() bool {
+	p.actMu.Lock()
+	defer p.actMu.Unlock()
+	return p.online
 }
 
 // presence tells whether anybody uses the account right now, and when it was used last.

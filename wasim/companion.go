@@ -83,6 +83,7 @@ func (d *companion) attach(c *conn) (old *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, d.conn = d.conn, c
+	d.phone.srv.changes.ring()
 	return old
 }
 
@@ -91,6 +92,7 @@ func (d *companion) detach(c *conn) {
 	defer d.mu.Unlock()
 	if d.conn == c {
 		d.conn = nil
+		d.phone.srv.changes.ring()
 	}
 }
 

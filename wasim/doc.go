@@ -52,8 +52,10 @@
 // send, downloads and verifies attachments, and logs each message once, however often it arrives;
 // [Received] counts the attempts. [Phone.Await] waits for a message, [Phone.Messages] and
 // [Phone.Received] read the log. With [Phone.Send], [Phone.SendFile] and [Phone.SendMessage] a phone writes
-// to any other number; SendMessage takes every kind there is: answers, reactions, edits, deletions, polls,
-// locations. A number without a phone, or whose phone is Unregistered, isn't on WhatsApp.
+// to any other number; SendMessage takes every kind there is: polls, locations and so on. [Phone.Reply],
+// [Phone.React], [Phone.Edit] and [Phone.Delete] are about a message that the phone shows, [Phone.Sent] lists
+// what it sent itself, [Phone.OpenFile] decrypts an attachment again. [Server.Changes] tells when there is
+// something new to look at. A number without a phone, or whose phone is Unregistered, isn't on WhatsApp.
 //
 // [PhoneOptions] decide what a phone does by itself: answer, confirm that it got a message, confirm that it was
 // read. [Phone.Read] does the last two later. By default people are addressed by hidden id (…@lid) and the

@@ -14,7 +14,8 @@ const maxFaults = 1000
 
 // faultSet holds the faults that are waiting to strike.
 type faultSet struct {
-	armed atomic.Int64 // len(list), so that the usual case costs no lock
+	armed  atomic.Int64 // len(list), so that the usual case costs no lock
+	struck *bell        // rung when a fault has struck
 
 	mu   sync.Mutex
 	list []Fault
@@ -48,6 +49,7 @@ func (f *faultSet) takeIf(kind FaultKind, applies func(Fault) bool) (Fault, bool
 				f.list = slices.Delete(f.list, i, i+1)
 				f.armed.Add(-1)
 			}
+			f.struck.ring()
 		}
 		return fault, true
 	}
@@ -79,6 +81,7 @@ func (s *Server) SetFault(f Fault) (Fault, error) {
 		set.armed.Add(1)
 	}
 	set.mu.Unlock()
+	defer s.changes.ring()
 	if f.immediate() {
 		return f, s.strike(f)
 	}
@@ -95,6 +98,7 @@ func (s *Server) Faults() []Fault {
 // ClearFaults disarms the faults with the given IDs, or all of them when none is given.
 func (s *Server) ClearFaults(ids ...string) {
 	set := &s.faults
+	defer s.changes.ring()
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	before := len(set.list)

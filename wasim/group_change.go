@@ -138,6 +138,7 @@ func (s *Server) createGroup(ctx context.Context, creator *Phone, subject, key s
 	s.notifyGroup(g, creator, g.Members, create, &e)
 	s.mu.Lock()
 	s.groups[g.ID] = g
+	s.changes.ring()
 	s.mu.Unlock()
 	if err := s.commit(ctx, &e); err != nil {
 		return nil, fmt.Errorf("wasim: keep group: %w", err)
@@ -179,6 +180,7 @@ func (s *Server) changeGroup(ctx context.Context, jid types.JID, actor *Phone, s
 	s.notifyGroup(g, actor, joined, stanza.Node{Tag: "create", Content: []stanza.Node{groupNode(g)}}, &e)
 	s.mu.Lock()
 	s.groups[g.ID] = g
+	s.changes.ring()
 	s.mu.Unlock()
 	if err := s.commit(ctx, &e); err != nil {
 		return fmt.Errorf("wasim: keep group: %w", err)

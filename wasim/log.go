@@ -50,12 +50,42 @@ func (p *Phone) Last(limit int) ([]Received, error) {
 func decodeLog(rows []durable.Message) ([]Received, error) {
 	out := make([]Received, len(rows))
 	for i, row := range rows {
-		if err := json.Unmarshal(row.Body, &out[i]); err != nil {
-			return nil, fmt.Errorf("wasim: message log: %w", err)
+		var err error
+		if out[i], _, err = decodeEntry(row); err != nil {
+			return nil, err
 		}
-		out[i].Seq, out[i].Attempts = row.Seq, row.Attempts
 	}
 	return out, nil
+}
+
+// logEntry is a message of the log as it is kept.
+type logEntry struct {
+	Received
+	File *keptFile `json:"file,omitempty"`
+}
+
+// keptFile is what opens an attachment again.
+type keptFile struct {
+	Info      string `json:"info"`
+	Path      string `json:"path"`
+	Key       []byte `json:"key"`
+	EncSHA256 []byte `json:"enc_sha256"`
+	SHA256    []byte `json:"sha256"`
+}
+
+func decodeEntry(row durable.Message) (Received, *fileRef, error) {
+	var e logEntry
+	if err := json.Unmarshal(row.Body, &e); err != nil {
+		return Received{}, nil, fmt.Errorf("wasim: message log: %w", err)
+	}
+	e.Seq, e.Attempts = row.Seq, row.Attempts
+	if e.File == nil || e.Media == nil {
+		return e.Received, nil, nil
+	}
+	return e.Received, &fileRef{
+		kind: e.Media.Kind, mime: e.Media.MIME, name: e.Media.FileName, size: uint64(e.Media.Size),
+		info: e.File.Info, path: e.File.Path, key: e.File.Key, encSHA256: e.File.EncSHA256, sha256: e.File.SHA256,
+	}, nil
 }
 
 // Await returns the oldest message in the phone's log for which match reports true, waiting for it if
@@ -105,6 +135,7 @@ func (p *Phone) changed(recount bool) {
 	}
 	close(p.change)
 	p.change = make(chan struct{})
+	p.srv.changes.ring()
 }
 
 // recentSet remembers the last messages of a phone, so that a duplicate is recognised even while

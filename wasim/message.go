@@ -1,8 +1,6 @@
 package wasim
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"strings"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -162,12 +160,7 @@ func fileOf(m *waE2E.Message) *fileRef {
 
 // fetch downloads, decrypts and verifies an attachment as a phone does.
 func (s *Server) fetch(f *fileRef) *Media {
-	m := &Media{
-		Kind: f.kind, MIME: f.mime, FileName: f.name, Caption: f.caption,
-		Size: int64(f.size), SHA256: hex.EncodeToString(f.sha256),
-		Seconds: f.shown.seconds, Width: f.shown.width, Height: f.shown.height,
-		Waveform: base64.StdEncoding.EncodeToString(f.shown.waveform), Thumbnail: base64.StdEncoding.EncodeToString(f.shown.thumbnail),
-	}
+	m := declared(f)
 	plain, err := s.openFile(f)
 	if err != nil {
 		m.Error = err.Error()

@@ -196,6 +196,7 @@ func (p *Phone) update(ctx context.Context, e *effects, change func() error) err
 	if err != nil {
 		return err
 	}
+	defer p.srv.changes.ring()
 	return p.srv.settle(ctx, e, t)
 }
 
@@ -332,6 +333,7 @@ func (p *Phone) noteReceipt(r Receipt) {
 		p.receipts = slices.Delete(p.receipts, 0, maxReceipts/10)
 	}
 	p.receipts = append(p.receipts, r)
+	p.srv.changes.ring()
 }
 
 // maxOneTime bounds the keys that were handed out and never used.

@@ -184,10 +184,12 @@ func (p *Phone) logLocked(in incoming, chat string, c content, e *effects) error
 	if !in.group.IsEmpty() {
 		r.Group, r.To, r.FromMe = in.group.String(), in.group.String(), in.from == p
 	}
-	if c.file != nil {
-		r.Media = p.srv.fetch(c.file)
+	entry := logEntry{Received: r}
+	if f := c.file; f != nil {
+		entry.Media = p.srv.fetch(f)
+		entry.File = &keptFile{Info: f.info, Path: f.path, Key: f.key, EncSHA256: f.encSHA256, SHA256: f.sha256}
 	}
-	body, err := json.Marshal(r)
+	body, err := json.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("marshal log entry: %w", err)
 	}

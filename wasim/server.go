@@ -39,6 +39,7 @@ type Server struct {
 	counters  counters
 	unhandled unhandledLog
 	trace     atomic.Pointer[func(TraceEvent)]
+	changes   bell // rung at everything that people can see
 
 	listener     net.Listener
 	secure       net.Listener // nil without TLS
@@ -96,6 +97,7 @@ func Start(ctx context.Context, opts Options) (_ *Server, err error) {
 		refs:    map[string]*conn{},
 		groups:  map[string]*group{},
 	}
+	s.faults.struck = &s.changes
 	if s.clock == nil {
 		s.clock = time.Now
 	}

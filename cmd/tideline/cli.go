@@ -20,8 +20,10 @@ type cli struct {
 
 	Send    sendCmd    `cmd:"" help:"Send a message through the running server."`
 	Message messageCmd `cmd:"" help:"Look at a message."`
-	Queue   queueCmd   `cmd:"" help:"Show how many messages wait, by workspace."`
+	Chat    chatCmd    `cmd:"" help:"List chats, and read one, through the running server."`
+	Queue   queueCmd   `cmd:"" help:"Look at what waits to be sent, pause numbers, cancel messages, send some first."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
+	Audit   auditCmd   `cmd:"" help:"Show who changed what."`
 
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`

@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, out, notes io.Writer) int {
 		return usage(parser, err, notes)
 	}
 	a := &app{config: &c.Common, out: out, notes: notes}
+	ctx = tideline.WithActor(ctx, tideline.Actor{Via: tideline.ViaCommand}) // serve names others
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(a); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {

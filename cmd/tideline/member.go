@@ -13,6 +13,10 @@ type memberCmd struct {
 	List   memberListCmd   `cmd:"" help:"List the people in a workspace."`
 	Role   memberRoleCmd   `cmd:"" help:"Give a member another role."`
 	Remove memberRemoveCmd `cmd:"" help:"Take a member out of a workspace."`
+
+	Link     memberLinkCmd     `cmd:"" help:"Print a one-time address that lets a member into the pages."`
+	Password memberPasswordCmd `cmd:"" help:"Give a member another password."`
+	Sessions memberSessionsCmd `cmd:"" help:"List where a member is signed in, and end sessions."`
 }
 
 type memberAddCmd struct {

@@ -10,10 +10,19 @@ import (
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
 
-type queueCmd struct{}
+type queueCmd struct {
+	Count  queueCountCmd  `cmd:"" default:"1" help:"Show how many messages wait, by workspace. This is what tideline queue does."`
+	List   queueListCmd   `cmd:"" help:"List what waits, in the order in which it will be sent, and why it waits."`
+	Pause  queuePauseCmd  `cmd:"" help:"Stop the sending of a number until it is resumed."`
+	Resume queueResumeCmd `cmd:"" help:"Let a paused number send again."`
+	Cancel queueCancelCmd `cmd:"" help:"Take a message, or all of a number, out of the queue and give the credits back."`
+	First  queueFirstCmd  `cmd:"" help:"Send a message before the others of its number."`
+}
+
+type queueCountCmd struct{}
 
 // Help implements kong.HelpProvider.
-func (queueCmd) Help() string {
+func (queueCountCmd) Help() string {
 	return `Shows how many accepted messages wait in each workspace's outbox. tideline message show tells the place of a single one.
 
     tideline queue
@@ -21,7 +30,7 @@ func (queueCmd) Help() string {
 }
 
 // Run shows the queues.
-func (queueCmd) Run(ctx context.Context, a *app) (err error) {
+func (queueCountCmd) Run(ctx context.Context, a *app) (err error) {
 	s, err := a.openStore(ctx)
 	if err != nil {
 		return err

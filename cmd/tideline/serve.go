@@ -9,6 +9,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/telemetry"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 type serveCmd struct {
@@ -52,6 +53,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if !config.ListensOnLoopback(a.config.Listen) && c.PublicURL == "" {
 		a.note("tideline: warning: %s can be reached from other machines, and requests with their tokens are not encrypted. Put a reverse proxy with TLS in front and name its address with --public-url.", a.config.Listen)
 	}
+	ctx = tideline.WithActor(ctx, tideline.Actor{Via: tideline.ViaServer})
 	s := &server{common: a.config, serve: &c.Serve, log: log, stack: newStack(log)}
 	err = s.open(ctx)
 	if err == nil {

@@ -30,6 +30,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/voice"
 	"github.com/tidelinehq/tideline/internal/webhook"
+	"github.com/tidelinehq/tideline/internal/whatsapp"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 	"github.com/tidelinehq/tideline/internal/workspace"
 )
@@ -67,6 +68,8 @@ type server struct {
 	events   *webhook.Dispatcher
 	accounts *account.Service
 	meter    *httpapi.Meter
+	sessions *auth.Sessions
+	uses     *auth.Uses
 	socket   *operator.Socket
 	metrics  *prometheus.Registry
 	probes   *probes
@@ -199,8 +202,12 @@ func (s *server) openServices(ctx context.Context) error {
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
 	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
 	s.presence = presence.New(presence.Deps{Store: s.store, Connector: s.meow, Stage: s.live, Logger: s.log})
+	var connector whatsapp.Connector = s.meow
+	if s.world != nil {
+		connector = s.world.Watch(s.meow) // the phones page scans the codes that are shown
+	}
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: s.meow, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Logger: s.log,
+		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	s.openWebhooks()
 	telemetry.Sources{
@@ -222,21 +229,28 @@ func (s *server) openServices(ctx context.Context) error {
 
 func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: authenticator, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
+	s.sessions = auth.NewSessions(s.store, auth.SessionConfig{Log: s.log})
+	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
+	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
+	s.uses = auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
-		Meter: s.meter, Metrics: s.metrics, Log: s.log,
+		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
 	})
 	var control http.Handler
 	if s.world != nil {
 		control = s.world.Control()
 	}
-	s.handler = routes(api, s.probes, s.metrics, control)
+	pages, err := s.openPages(messages)
+	if err != nil {
+		return err
+	}
+	s.handler = routes(api, pages, s.probes, s.metrics, control)
 	if old, err := s.folder.Server(); err == nil {
 		operator.RemoveStale(old.Operator)
 	}
@@ -261,10 +275,12 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)
+	s.stack.start(ctx, "sessions", s.sessions.Run)
+	s.stack.start(ctx, "uses of tokens", s.uses.Run)
 	s.stack.start(ctx, "pruning", s.prune)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
-		Versions: operator.Versions{Get: s.version, Set: s.setVersion},
+		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.outbox,
 	}).Run)
 	w, err := s.welcome(ctx)
 	if err != nil {
@@ -273,7 +289,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "http", web(s.listener, s.handler, s.log, s.live.Close))
 	host, _ := os.Hostname()
 	if err := s.folder.SetServer(datadir.Server{
-		PID: os.Getpid(), Host: host, URL: s.url, Operator: s.socket.Path(), Started: s.started,
+		PID: os.Getpid(), Host: host, URL: s.url, PublicURL: s.publicURL(), Operator: s.socket.Path(), Started: s.started,
 	}); err != nil {
 		return err
 	}

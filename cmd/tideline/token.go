@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/auth"
@@ -19,6 +20,7 @@ type tokenCmd struct {
 type tokenCreateCmd struct {
 	Name   string        `required:"" placeholder:"NAME" help:"What the token is for, to tell it apart in lists."`
 	Member string        `placeholder:"EMAIL" help:"Member who holds it and whose role it has. Default: the owner."`
+	Scope  string        `default:"all" enum:"all,read,send" help:"What it may be used for: ${enum} (${default})."`
 	TTL    time.Duration `name:"ttl" placeholder:"TIME" help:"How long it is good, e.g. 720h. Default: until it is revoked."`
 }
 
@@ -27,7 +29,9 @@ func (tokenCreateCmd) Help() string {
 	return `Prints the token, and nothing else, on standard output. It is shown this once: only its SHA-256 is kept. Works while the server runs.
 
     TOKEN=$(tideline token create --name "shop system")
-    curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/integrations/api/workspace`
+    curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/integrations/api/workspace
+
+With --scope read it can look at everything and change nothing; with --scope send it can send, upload, and ask what became of a message, and see nothing else.`
 }
 
 // Run creates a token.
@@ -37,7 +41,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		text, t, err := auth.NewTokens(d.store, nil).Create(ctx, d.workspace, m, c.Name, c.TTL)
+		text, t, err := auth.NewTokens(d.store, nil).Make(ctx, d.workspace, m, auth.Grant{Name: c.Name, Scope: tideline.TokenScope(c.Scope), TTL: c.TTL})
 		if err != nil {
 			return err
 		}
@@ -80,10 +84,10 @@ func (c *tokenListCmd) Run(ctx context.Context, a *app) error {
 				continue
 			}
 			views = append(views, v)
-			rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.Prefix + "…", v.Member, v.State, stamp(t.CreatedAt, loc), stamp(t.ExpiresAt, loc)})
+			rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.Prefix + "…", v.Member, v.State, v.Scope, lastUse(t, loc), stamp(t.ExpiresAt, loc)})
 		}
 		return a.show(views, func(w io.Writer) {
-			table(w, []string{"ID", "NAME", "TOKEN", "MEMBER", "STATE", "CREATED", "EXPIRES"}, rows)
+			table(w, []string{"ID", "NAME", "TOKEN", "MEMBER", "STATE", "SCOPE", "LAST USED", "EXPIRES"}, rows)
 		})
 	})
 }
@@ -118,9 +122,12 @@ type tokenJSON struct {
 	Prefix    string   `json:"prefix"`
 	Member    string   `json:"member"` // e-mail; "" when the member was removed
 	State     string   `json:"state"`  // active, expired, revoked or orphaned
+	Scope     string   `json:"scope"`  // all, read or send
 	CreatedAt jsonTime `json:"created_at"`
 	ExpiresAt jsonTime `json:"expires_at"`
 	RevokedAt jsonTime `json:"revoked_at"`
+	UsedAt    jsonTime `json:"used_at"`   // at most a minute late; null = never
+	UsedFrom  string   `json:"used_from"` // the network that it was used from; "" = never
 }
 
 // ended reports whether the token will never be good again.
@@ -143,7 +150,16 @@ func tokenView(t tideline.Token, m tideline.Member) tokenJSON {
 		state = "orphaned"
 	}
 	return tokenJSON{
-		ID: t.ID, Name: t.Name, Prefix: t.Prefix, Member: m.Email, State: state,
+		ID: t.ID, Name: t.Name, Prefix: t.Prefix, Member: m.Email, State: state, Scope: string(t.Scope),
 		CreatedAt: jsonTime{t.CreatedAt}, ExpiresAt: jsonTime{t.ExpiresAt}, RevokedAt: jsonTime{t.RevokedAt},
+		UsedAt: jsonTime{t.UsedAt}, UsedFrom: t.UsedFrom,
 	}
+}
+
+// lastUse shows when a token was last used, and from where.
+func lastUse(t tideline.Token, loc *time.Location) string {
+	if t.UsedAt.IsZero() {
+		return "never"
+	}
+	return strings.TrimSpace(stamp(t.UsedAt, loc) + " " + t.UsedFrom)
 }

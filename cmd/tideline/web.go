@@ -25,9 +25,9 @@ const (
 	drainTimeout    = 10 * time.Second // for requests that are being answered when the server stops
 )
 
-// routes is everything that is served on the listening address. control is the
-// sandbox's, nil in production.
-func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control http.Handler) http.Handler {
+// routes is everything that is served on the listening address. pages answers
+// whatever nothing else does. control is the sandbox's, nil in production.
+func routes(api, pages http.Handler, p *probes, metrics *prometheus.Registry, control http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	docs := httpapi.Docs()
 	mux.Handle(httpapi.DocsPath, docs)
@@ -37,7 +37,7 @@ func routes(api http.Handler, p *probes, metrics *prometheus.Registry, control h
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
 		Registry: metrics, MaxRequestsInFlight: 4, Timeout: readyTimeout + requestTimeout/2,
 	}))
-	mux.Handle("GET /{$}", http.RedirectHandler(httpapi.Base+"/", http.StatusFound))
+	mux.Handle("/", pages)
 	if control != nil {
 		mux.Handle("/sandbox/", control)
 	}

@@ -67,6 +67,9 @@ func (s *server) welcome(ctx context.Context) (welcomeJSON, error) {
 			return w, err
 		}
 	}
+	if w.Inbox, err = s.inboxLink(ctx, ws, owner); err != nil {
+		return w, err
+	}
 	accounts, err := s.accounts.List(ctx, ws.ID)
 	if err != nil {
 		return w, err
@@ -152,6 +155,7 @@ type welcomeJSON struct {
 	Sandbox   bool     `json:"sandbox"`
 	URL       string   `json:"url"`
 	PublicURL string   `json:"public_url,omitempty"`
+	Inbox     string   `json:"inbox"` // with a one-time link while nobody has a password, in a sandbox always
 	API       string   `json:"api"`
 	Docs      string   `json:"docs"`
 	Data      string   `json:"data"`
@@ -182,14 +186,16 @@ func (w welcomeJSON) print(out io.Writer) {
 		fmt.Fprintf(out, "Tideline is running.\n\n")
 	}
 	pairs(out,
-		"Inbox", w.URL+"/ (its pages are yet to come; for now this shows how to use the API)",
-		"Public", w.PublicURL,
+		"Inbox", w.Inbox,
 		"API", w.API+"/",
 		"Reference", w.Docs,
 		"Workspace", w.Workspace,
 		"Accounts", strings.Join(w.Accounts, ", "),
 		"Token", w.Token,
 	)
+	if strings.Contains(w.Inbox, auth.LinkPath("")) {
+		fmt.Fprintf(out, "\nOpen the inbox in a browser: its link works once. Make others with: tideline member link\n")
+	}
 	if w.Token != "" && !w.Sandbox {
 		fmt.Fprintf(out, "\nKeep the token: it is not shown again. Make more with: tideline token create --name NAME\n")
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/wasim"
 )
 
@@ -78,10 +79,7 @@ func (e event) id() string { return strings.Trim(string(e.ID), `"`) }
 // start runs Baileys on a network with the sessions of a folder. It ends with the test.
 func start(t testing.TB, n wasim.Network, sessions string) *program {
 	t.Helper()
-	dir, err := installed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testenv.NodePackages(t)
 	where, err := json.Marshal(n)
 	if err != nil {
 		t.Fatal(err)

@@ -140,7 +140,11 @@ func (a *Authenticator) at(ctx context.Context, hash [32]byte, version int64) (*
 }
 
 func (a *Authenticator) expired(p *tideline.Principal) bool {
-	return !p.Token.ExpiresAt.IsZero() && !a.now().Before(p.Token.ExpiresAt)
+	end := p.Token.ExpiresAt
+	if p.Session.ID != 0 {
+		end = p.Session.ExpiresAt // as of then; it may have been used since, which a lookup shows
+	}
+	return !end.IsZero() && !a.now().Before(end)
 }
 
 // lookUp reads the principal from storage, which is known to have reached the

@@ -1,5 +1,5 @@
-// Package auth says who makes a request: bearer tokens, the members behind
-// them, and how many requests they may make in a short time.
+// Package auth says who makes a request: bearer tokens, sessions of the pages,
+// the members behind them, and how many requests they may make in a short time.
 //
 // # Tokens
 //
@@ -9,6 +9,15 @@
 // they can't steer, and nothing about a token, so no constant-time comparison of
 // texts is needed anywhere, and none is done. A slow password hash would add
 // nothing either, because there is no dictionary of 256-bit numbers.
+//
+// # Sessions
+//
+// The secrets of sessions and of one-time links are drawn and kept as tokens are.
+// Passwords are what people choose, so they are hashed with argon2id, a few at a
+// time: many sign-ins at once wait for each other instead of taking all memory.
+// A wrong e-mail takes as long as a wrong password, and attempts are limited by
+// address and by e-mail. Whoever keeps trying an e-mail can so keep its member
+// from signing in; a one-time link lets them in regardless.
 //
 // # Freshness
 //

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -45,14 +46,33 @@ func NewTokens(storage TokenStorage, now func() time.Time) *Tokens {
 	return &Tokens{storage: storage, now: now}
 }
 
-// Create makes a token of a member. The text is returned here and never again.
-// ttl 0 means that it does not expire. Errors: validation_error for an empty or
-// too long name or a negative ttl.
+// Grant describes a new token.
+type Grant struct {
+	Name  string
+	Scope tideline.TokenScope // "" = all
+	TTL   time.Duration       // 0 = it does not expire
+}
+
+// Create makes a token of a member, for everything that the member may do; see
+// Make.
 func (t *Tokens) Create(ctx context.Context, w tideline.Workspace, m tideline.Member, name string, ttl time.Duration) (string, tideline.Token, error) {
-	name = strings.TrimSpace(name)
+	return t.Make(ctx, w, m, Grant{Name: name, TTL: ttl})
+}
+
+// Make makes a token of a member. The text is returned here and never again.
+// Errors: validation_error for an empty or too long name, an unknown scope or a
+// negative ttl.
+func (t *Tokens) Make(ctx context.Context, w tideline.Workspace, m tideline.Member, g Grant) (string, tideline.Token, error) {
+	name, ttl := strings.TrimSpace(g.Name), g.TTL
+	if g.Scope == "" {
+		g.Scope = tideline.ScopeAll
+	}
 	var wrong []tideline.FieldError
 	if name == "" || len([]rune(name)) > maxTokenName || strings.ContainsFunc(name, unicode.IsControl) {
 		wrong = append(wrong, tideline.FieldError{Path: []string{"name"}, Msg: "must be 1 to 100 printable characters"})
+	}
+	if !g.Scope.Valid() {
+		wrong = append(wrong, tideline.FieldError{Path: []string{"scope"}, Msg: "must be all, read or send"})
 	}
 	if ttl < 0 {
 		wrong = append(wrong, tideline.FieldError{Path: []string{"ttl"}, Msg: "must not be negative"})
@@ -62,7 +82,7 @@ func (t *Tokens) Create(ctx context.Context, w tideline.Workspace, m tideline.Me
 	}
 	text := newTokenText()
 	now := t.now()
-	token := tideline.Token{WorkspaceID: w.ID, MemberID: m.ID, Name: name, Prefix: text[:shownPrefix], CreatedAt: now}
+	token := tideline.Token{WorkspaceID: w.ID, MemberID: m.ID, Name: name, Prefix: text[:shownPrefix], CreatedAt: now, Scope: g.Scope}
 	if ttl > 0 {
 		token.ExpiresAt = now.Add(ttl)
 	}
@@ -86,11 +106,24 @@ func (t *Tokens) Revoke(ctx context.Context, workspaceID, tokenID int64) error {
 // HashToken gives what is kept of a token: the SHA-256 of its text.
 func HashToken(text string) [32]byte { return sha256.Sum256([]byte(text)) }
 
-// newTokenText draws a token: the prefix and 32 random bytes in base 62, which a
-// double click selects whole and no shell or URL has to quote.
-func newTokenText() string {
+// newTokenText draws a token: the prefix and a secret.
+func newTokenText() string { return TokenPrefix + newSecret() }
+
+// newSecret draws 32 random bytes in base 62, which a double click selects whole
+// and no shell or URL has to quote.
+func newSecret() string {
 	random := make([]byte, tokenBytes)
 	rand.Read(random) // never fails; see crypto/rand
 	digits := new(big.Int).SetBytes(random).Text(62)
-	return TokenPrefix + strings.Repeat("0", tokenDigits-len(digits)) + digits
+	return strings.Repeat("0", tokenDigits-len(digits)) + digits
+}
+
+// cleanName gives a name as it is kept; "" stays "". Errors: validation_error
+// about the field "name".
+func cleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if len([]rune(name)) > maxTokenName || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return "", tideline.Invalid([]tideline.FieldError{{Path: []string{"name"}, Msg: "must be 1 to 100 printable characters"}})
+	}
+	return name, nil
 }

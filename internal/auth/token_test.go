@@ -45,7 +45,7 @@ func TestATokenIsStoredAsItsHashOnly(t *testing.T) {
 	if !regexp.MustCompile(`^tla_[0-9A-Za-z]{43}$`).MatchString(text) {
 		t.Errorf("token text %q", text)
 	}
-	want := tideline.Token{ID: 9, WorkspaceID: 1, MemberID: 2, Name: "cron", Prefix: text[:10], CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+	want := tideline.Token{ID: 9, WorkspaceID: 1, MemberID: 2, Name: "cron", Prefix: text[:10], CreatedAt: now, ExpiresAt: now.Add(time.Hour), Scope: tideline.ScopeAll}
 	if diff := cmp.Diff(want, token); diff != "" {
 		t.Errorf("token (-want +got):\n%s", diff)
 	}

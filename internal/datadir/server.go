@@ -21,11 +21,12 @@ const (
 // Server says how to reach the process that owns a folder. It may be out of
 // date: a process that was killed leaves it behind.
 type Server struct {
-	PID      int       `json:"pid"`
-	Host     string    `json:"host"`     // name of the machine
-	URL      string    `json:"url"`      // where it listens, without a path
-	Operator string    `json:"operator"` // path of the operator's socket
-	Started  time.Time `json:"started"`
+	PID       int       `json:"pid"`
+	Host      string    `json:"host"`       // name of the machine
+	URL       string    `json:"url"`        // where it listens, without a path
+	PublicURL string    `json:"public_url"` // how clients reach it, without a slash at the end
+	Operator  string    `json:"operator"`   // path of the operator's socket
+	Started   time.Time `json:"started"`
 }
 
 // Lock makes this process the folder's owner until release is called or the

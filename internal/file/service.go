@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/tidelinehq/tideline/internal/blob"
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/voice"
 )
@@ -25,6 +26,7 @@ type Storage interface {
 	ListTemplates(ctx context.Context, workspaceID int64) ([]tideline.AttachmentTemplate, error)
 	ListFiles(ctx context.Context, workspaceID int64, part string) ([]tideline.File, error)
 	DeleteFile(ctx context.Context, workspaceID int64, uid string) (tideline.File, error)
+	store.AttachmentTemplates
 }
 
 // LinkSecret is the name, and LinkSecretSize the length in bytes, of the secret

@@ -17,11 +17,9 @@ const maxTemplateName = 160
 // given, whose role is not asked for. Errors: as of Upload, and validation_error
 // for a bad name.
 func (s *Service) CreateTemplate(ctx context.Context, w tideline.Workspace, m tideline.Member, name string, u Upload) (tideline.AttachmentTemplate, tideline.File, error) {
-	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > maxTemplateName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return tideline.AttachmentTemplate{}, tideline.File{}, tideline.Invalid([]tideline.FieldError{
-			{Path: []string{"name"}, Msg: "must be 1 to 160 printable characters"},
-		})
+	name, err := checkTemplateName(name)
+	if err != nil {
+		return tideline.AttachmentTemplate{}, tideline.File{}, err
 	}
 	f, err := s.keep(ctx, w, m, u)
 	if err != nil {
@@ -32,6 +30,15 @@ func (s *Service) CreateTemplate(ctx context.Context, w tideline.Workspace, m ti
 		return tideline.AttachmentTemplate{}, tideline.File{}, err
 	}
 	return t, f, nil
+}
+
+// checkTemplateName gives a name as it is stored.
+func checkTemplateName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > maxTemplateName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", tideline.Invalid([]tideline.FieldError{{Path: []string{"name"}, Msg: "must be 1 to 160 printable characters"}})
+	}
+	return name, nil
 }
 
 // Templates lists the workspace's attachment templates by id.

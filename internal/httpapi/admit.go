@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -21,25 +22,44 @@ func (s *server) admitted(next http.Handler) http.Handler {
 			x.principal, err = s.auth.Authenticate(r.Context(), bearer)
 		}
 		if err == nil {
-			err = s.allow(r.Context(), x.principal)
+			err = s.allow(r.Context(), x, r)
 		}
 		if err != nil {
 			s.fail(x, r, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(tideline.WithActor(r.Context(), x.principal.Actor(tideline.ViaAPI))))
 	})
 }
 
-// allow says whether p may make one more call, and counts it.
-func (s *server) allow(ctx context.Context, p *tideline.Principal) error {
+// allow says whether the principal of x may make this call, notes that the token
+// was used, and counts the call.
+func (s *server) allow(ctx context.Context, x *exchange, r *http.Request) error {
+	p := x.principal
+	s.uses.Note(p, s.now(), func() netip.Addr { return s.clientIP(r) })
 	if retry, ok := s.perToken.Allow(p.Token.ID); !ok {
 		return &throttled{err: errRate, retry: retry}
 	}
 	if !p.Workspace.Plan.API {
 		return errPlanAPI
 	}
+	if err := checkScope(p.Token.Scope, x.op, r.Method); err != nil {
+		return err
+	}
 	return s.meter.Count(ctx, &p.Workspace)
+}
+
+// checkScope says whether a token of the scope may be used for an operation. What
+// is allowed is listed; an operation that comes new is for tokens of all scope
+// only, unless it just looks.
+func checkScope(scope tideline.TokenScope, op *operation, method string) error {
+	switch {
+	case scope == tideline.ScopeAll,
+		scope == tideline.ScopeRead && (method == http.MethodGet || method == http.MethodHead),
+		scope == tideline.ScopeSend && op.sends:
+		return nil
+	}
+	return tideline.Errorf(tideline.CodePermissionDenied, "The token's scope %q leaves this call out: make a token of another scope", scope)
 }
 
 // bearerToken takes the token out of the Authorization header, RFC 6750 section

@@ -7,16 +7,19 @@ import (
 	"strings"
 )
 
-// clientIP gives the address that a request comes from: the peer's, or, when
-// the peer is a trusted proxy, the last one in X-Forwarded-For that is not.
-// Everything further left in that header is what the client made up.
-func (s *server) clientIP(r *http.Request) netip.Addr {
+func (s *server) clientIP(r *http.Request) netip.Addr { return ClientAddress(r, s.proxies) }
+
+// ClientAddress gives the address that a request comes from: the peer's, or, when
+// the peer is one of the proxies, the last one in X-Forwarded-For that is not.
+// Everything further left in that header is what the client made up. The zero
+// Addr is a unix socket; all its clients are one.
+func ClientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{} // a unix socket; all its clients are one
+		return netip.Addr{}
 	}
 	ip := peer.Addr().Unmap().WithZone("")
-	if !s.trusted(ip) {
+	if !within(proxies, ip) {
 		return ip
 	}
 	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
@@ -26,15 +29,17 @@ func (s *server) clientIP(r *http.Request) netip.Addr {
 			break
 		}
 		ip = hop.Unmap().WithZone("")
-		if !s.trusted(ip) {
+		if !within(proxies, ip) {
 			break
 		}
 	}
 	return ip
 }
 
-func (s *server) trusted(ip netip.Addr) bool {
-	for _, network := range s.proxies {
+func (s *server) trusted(ip netip.Addr) bool { return within(s.proxies, ip) }
+
+func within(networks []netip.Prefix, ip netip.Addr) bool {
+	for _, network := range networks {
 		if network.Contains(ip) {
 			return true
 		}

@@ -127,6 +127,7 @@ func TestEveryAnswerOfTheContractIsGiven(t *testing.T) {
 		p.theirs = p.strangersBelongings()
 		p.credentials()
 		p.roles()
+		p.scopes()
 		p.notFound()
 		p.bodies()
 		p.each(func(id string, good request) {

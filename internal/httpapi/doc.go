@@ -20,6 +20,6 @@
 //   - A method that a path doesn't have is answered before anyone asks for a
 //     token, as an unknown path is: neither says anything about a workspace.
 //   - Every request that was admitted counts as an API call, whatever it is
-//     answered; requests refused for a missing or bad token, for their rate or
-//     for the quota itself do not.
+//     answered; requests refused for a missing or bad token, for its scope, for
+//     their rate or for the quota itself do not.
 package httpapi

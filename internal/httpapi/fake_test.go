@@ -43,7 +43,7 @@ func newFakes(edit func(p *tideline.Principal)) *fakes {
 			Plan: tideline.Plan{Name: "self-hosted", Credits: tideline.Unlimited, APICalls: -1, MaxFileBytes: 1 << 20, API: true, Attachments: true},
 		},
 		Member: tideline.Member{ID: 3, WorkspaceID: 7, Email: "ada@example.com", DisplayName: "Ada", Role: tideline.RoleOwner},
-		Token:  tideline.Token{ID: 5, WorkspaceID: 7, MemberID: 3},
+		Token:  tideline.Token{ID: 5, WorkspaceID: 7, MemberID: 3, Scope: tideline.ScopeAll},
 	}
 	if edit != nil {
 		edit(p)
@@ -70,7 +70,7 @@ func newFakes(edit func(p *tideline.Principal)) *fakes {
 }
 
 func (f *fakes) handler(cfg Config) http.Handler {
-	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Team: team.New(fakeTeam{f}, nil), Webhooks: fakeWebhooks{}, Storage: f, Meter: f.meter})
+	return New(cfg, Deps{Auth: f, Messages: f, Files: fakeFiles{}, Team: team.New(fakeTeam{fakes: f}, nil), Webhooks: fakeWebhooks{}, Storage: f, Meter: f.meter})
 }
 
 func (f *fakes) Authenticate(_ context.Context, bearer string) (*tideline.Principal, error) {
@@ -180,12 +180,21 @@ func (fakeFiles) Delete(context.Context, *tideline.Principal, string) error {
 }
 
 // fakeTeam is the storage of a workspace with one member and nothing else.
-type fakeTeam struct{ *fakes }
+type fakeTeam struct {
+	*fakes
+	// Never called: the API has no operations of these.
+	store.Labels
+	store.AuditLog
+	store.TeamSettings
+}
 
 var errNothing = tideline.Errorf(tideline.CodeNotFound, "not found")
 
 func (f fakeTeam) ListMembers(context.Context, int64) ([]tideline.Member, error) {
 	return []tideline.Member{f.principal.Member}, nil
+}
+func (fakeTeam) UpdateSelf(context.Context, int64, int64, store.SelfUpdate) (tideline.Member, error) {
+	return tideline.Member{}, errNothing
 }
 func (fakeTeam) UpdateChat(context.Context, int64, int64, store.ChatUpdate) error { return errNothing }
 func (fakeTeam) ChatLabels(context.Context, int64, int64) ([]string, error)       { return nil, errNothing }
@@ -207,9 +216,11 @@ func (fakeTeam) TextTemplate(context.Context, int64, int64) (tideline.TextTempla
 func (fakeTeam) ListTextTemplates(context.Context, int64) ([]tideline.TextTemplate, error) {
 	return nil, nil
 }
-func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error { return errNothing }
-func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error          { return errNothing }
-func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error        { return errNothing }
+func (fakeTeam) UpdateTextTemplate(context.Context, tideline.TextTemplate) error  { return errNothing }
+func (fakeTeam) DeleteTextTemplate(context.Context, int64, int64) error           { return errNothing }
+func (fakeTeam) SetMemberRole(context.Context, int64, int64, tideline.Role) error { return errNothing }
+func (fakeTeam) RemoveMember(context.Context, int64, int64, time.Time) error      { return errNothing }
+func (fakeTeam) CountTextTemplateUse(context.Context, int64, int64) error         { return errNothing }
 
 // post makes a request to POST /messages with a good token.
 func post(t testing.TB, body string) *http.Request {

@@ -71,12 +71,18 @@ func (p *pages) write(x *exchange, status int, page []byte) {
 	_, _ = x.Write(page) // the client is gone; there is no one to tell
 }
 
-// root answers at the API's own address: a person gets a page that says how to
-// begin, a program learns that there is nothing here.
+// root answers at the API's own address: a person is led to the tokens, or gets a
+// page that says how to begin; a program learns that there is nothing here.
 func (s *server) root(x *exchange, r *http.Request) {
 	browser := (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
 	if !browser {
 		s.fail(x, r, errNoSuchPath)
+		return
+	}
+	if s.tokensPage != "" {
+		x.Header().Set("Cache-Control", "no-store")
+		x.Header().Set("Vary", "Accept")
+		http.Redirect(x, r, s.tokensPage, http.StatusFound)
 		return
 	}
 	var b bytes.Buffer

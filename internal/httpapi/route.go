@@ -30,6 +30,7 @@ type operation struct {
 	name    string // e.g. "POST /messages"; also a metric's label
 	timeout time.Duration
 	slow    bool // takes as long as the bytes of a file
+	sends   bool // is for tokens that only send: sends, uploads, or tells what became of a message
 	stats   *operationStats
 }
 
@@ -38,6 +39,14 @@ func (s *server) newOperation(pattern string) *operation {
 	switch pattern {
 	case uploadPattern, byURLPattern, downloadPattern, voicePattern, filePattern:
 		op.timeout, op.slow = s.uploadTimeout, true
+	}
+	switch pattern {
+	case "POST " + messagesPath, "POST " + toJIDPath, "POST " + toNamePath, "POST " + Base + "/v2/messages",
+		"POST " + Base + "/chats/{chat_id}/messages", "POST " + Base + "/v2/chats/{chat_id}/messages", voicePattern, filePattern,
+		"PUT " + Base + "/messages/{uid}/reactions", "PATCH " + Base + "/messages/{uid}/reactions",
+		uploadPattern, byURLPattern,
+		"GET " + Base + "/messages/{uid}", "GET " + Base + "/messages/{uid}/status_history":
+		op.sends = true
 	}
 	op.stats = s.metrics.of(op.name)
 	return op

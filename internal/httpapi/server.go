@@ -48,6 +48,10 @@ type Config struct {
 	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For,
 	// X-Forwarded-Proto and X-Forwarded-Host are believed; none by default.
 	TrustedProxies []netip.Prefix
+	// TokensPage is where a browser that comes to Base is sent to, because the
+	// clients' own documents say that tokens are found there; "" = it is told about
+	// the command line.
+	TokensPage string
 	// Now gives the time; nil = time.Now.
 	Now func() time.Time
 }
@@ -119,7 +123,10 @@ type Deps struct {
 	Storage  Storage
 	// Meter counts API calls. Its Run must be running, and must be stopped after
 	// the http.Server.
-	Meter   *Meter
+	Meter *Meter
+	// Uses notes when tokens are used; nil = nobody does. Its Run must be running,
+	// and must be stopped after the http.Server.
+	Uses    *auth.Uses
 	Metrics prometheus.Registerer // nil = none
 	Log     *slog.Logger          // nil = none
 }
@@ -133,11 +140,13 @@ type server struct {
 	webhooks Webhooks
 	storage  Storage
 	meter    *Meter
+	uses     *auth.Uses
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
 
 	publicURL     string
+	tokensPage    string
 	maxJSON       int64
 	timeout       time.Duration
 	uploadTimeout time.Duration
@@ -165,10 +174,12 @@ func New(cfg Config, deps Deps) http.Handler {
 		webhooks:      deps.Webhooks,
 		storage:       deps.Storage,
 		meter:         deps.Meter,
+		uses:          deps.Uses,
 		log:           deps.Log,
 		metrics:       newMetrics(deps.Metrics),
 		now:           cfg.Now,
 		publicURL:     cfg.PublicURL,
+		tokensPage:    cfg.TokensPage,
 		maxJSON:       cfg.MaxJSONBytes,
 		timeout:       cfg.Timeout,
 		uploadTimeout: cfg.UploadTimeout,

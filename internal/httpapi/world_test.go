@@ -57,6 +57,7 @@ type world struct {
 	store   store.Store
 	tokens  *auth.Tokens
 	meter   *httpapi.Meter
+	uses    *auth.Uses
 	metrics *prometheus.Registry
 	handler http.Handler
 	url     string // of the API
@@ -100,6 +101,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	}})
 	w.tokens = auth.NewTokens(s, w.clock.now)
 	w.meter = httpapi.NewMeter(s, nil, w.clock.now)
+	w.uses = auth.NewUses(s, nil)
 	cfg := httpapi.Config{Now: w.clock.now}
 	if edit != nil {
 		edit(&cfg)
@@ -111,7 +113,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.handler = httpapi.New(cfg, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Storage: s, Meter: w.meter, Metrics: w.metrics, Log: log, Team: team.New(s, w.clock.now),
-		Files: files, Webhooks: webhooks,
+		Files: files, Webhooks: webhooks, Uses: w.uses,
 	})
 	server := httptest.NewServer(w.handler)
 	w.url = server.URL + httpapi.Base

@@ -196,6 +196,7 @@ func (s *Service) acceptance(p *tideline.Principal, account *tideline.Account, r
 			Kind:       r.Kind,
 			Data:       r.Data,
 			FileID:     fileID,
+			TemplateID: given64(r.TemplateID),
 			Origin:     r.Origin,
 			Credits:    tideline.Cost(text, fileID != 0),
 			Gap:        p.Workspace.Gap.Draw(s.int64N),
@@ -206,6 +207,13 @@ func (s *Service) acceptance(p *tideline.Principal, account *tideline.Account, r
 		Grant:    p.Workspace.Grant(),
 		Location: p.Workspace.Location(),
 	}, nil
+}
+
+func given64(id *int64) int64 {
+	if id == nil {
+		return 0
+	}
+	return *id
 }
 
 func given(s *string) string {

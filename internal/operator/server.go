@@ -22,11 +22,12 @@ type Accounts interface {
 	Reconnect(ctx context.Context, workspaceID, accountID int64) error
 }
 
-// Deps is what a Server works with; all are required.
+// Deps is what a Server works with; all are required but Queue.
 type Deps struct {
 	Accounts Accounts
 	Status   func() Status
 	Versions Versions
+	Queue    Queue
 	Logger   *slog.Logger
 }
 
@@ -55,10 +56,13 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /reconnect", s.account("reconnect account", s.deps.Accounts.Reconnect))
 	mux.HandleFunc("GET /whatsapp-version", s.version)
 	mux.HandleFunc("POST /whatsapp-version", s.setVersion)
+	s.queueRoutes(mux)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return tideline.WithActor(ctx, tideline.Actor{Via: tideline.ViaCommand})
+		},
+		ErrorLog: slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.socket) }()

@@ -35,6 +35,7 @@ func (p *Pacer) SetAside(accountID int64) {
 	l.parked = false
 	earlier := false
 	if l.head != 0 {
+		p.reseat(l)
 		earlier = p.wait(i, p.afterGap(l, p.offset(time.Now())))
 	}
 	p.mu.Unlock()
@@ -44,7 +45,8 @@ func (p *Pacer) SetAside(accountID int64) {
 }
 
 // Recall brings back what SetAside took out of a lane, each message to its place
-// by acceptance: before all that were accepted after it and are not in flight.
+// by acceptance: before all that were accepted after it and are neither in flight
+// nor put first.
 // The next one goes as soon as its gap allows.
 func (p *Pacer) Recall(accountID int64) {
 	p.mu.Lock()
@@ -60,7 +62,7 @@ func (p *Pacer) Recall(accountID int64) {
 	p.merge(l, l.state == laneBusy)
 	earlier := false
 	switch at := p.offset(time.Now()); {
-	case l.state == laneIdle:
+	case l.state == laneIdle: // also when it is paused
 		earlier = p.wait(i, p.afterGap(l, at))
 	case l.state == laneWaiting && !l.parked: // its head may be another one now
 		l.due = p.afterGap(l, at)
@@ -95,7 +97,7 @@ func (p *Pacer) GiveWay(accountID int64) {
 }
 
 // merge puts what was set aside of a lane back into it, in the order of
-// acceptance. A head that is in flight stays the head. It is called with mu held.
+// acceptance behind what was put first. A head that is in flight stays the head. It is called with mu held.
 func (p *Pacer) merge(l *lane, inFlight bool) {
 	back := p.aside[l.account]
 	delete(p.aside, l.account)
@@ -108,7 +110,7 @@ func (p *Pacer) merge(l *lane, inFlight bool) {
 		back = append(back, *p.queue.at(l.head))
 		p.queue.pop(l)
 	}
-	slices.SortFunc(back, func(a, b entry) int { return cmp.Compare(a.message, b.message) })
+	slices.SortFunc(back, p.order(l.account))
 	for _, e := range append(first, back...) {
 		p.queue.push(l, e.message, e.gap())
 	}

@@ -40,6 +40,10 @@ func (s *Service) handOut(accountID, messageID int64, due time.Time) {
 // run tries once and moves the lane on.
 func (a *attempt) run(ctx context.Context) {
 	a.started = time.Now()
+	if a.cancelling(a.message) {
+		a.pacer.Again(a.account, a.started.Add(cancelPause), time.Time{})
+		return
+	}
 	var err error
 	a.out, err = a.deps.Store.Outgoing(ctx, a.message)
 	switch {
@@ -56,6 +60,10 @@ func (a *attempt) run(ctx context.Context) {
 		return
 	case !a.pacer.Regap(a.account, a.out.Gap):
 		return // the workspace's gap was made longer meanwhile
+	case a.out.Account.Pause.Paused():
+		// The lane is about to be paused, or to be resumed.
+		a.pacer.Again(a.account, a.started.Add(pausedPause), time.Time{})
+		return
 	case !a.started.Before(a.deadline()):
 		a.settle(ctx, store.Settlement{Status: tideline.StatusFailed, Reason: tideline.ReasonExpired, At: a.started})
 		return
@@ -225,5 +233,12 @@ func (a *attempt) fill(st store.Settlement) store.Settlement {
 	return st
 }
 
-// deadline is when the message fails if it could not be sent.
-func (a *attempt) deadline() time.Time { return a.out.Message.AcceptedAt.Add(a.cfg.Deadline) }
+// deadline is when the message fails if it could not be sent. It counts anew from
+// the end of a pause: what people held back is not late.
+func (a *attempt) deadline() time.Time {
+	from := a.out.Message.AcceptedAt
+	if end := a.out.Account.Pause.Ended; end.After(from) {
+		from = end
+	}
+	return from.Add(a.cfg.Deadline)
+}

@@ -15,6 +15,13 @@
 //     set aside and the others go on in their order. They come back to their place
 //     when the limit ends or the stranger writes; one whose deadline is earlier
 //     fails at once.
+//   - People may pause a lane, take messages out of it and put messages first. What
+//     they put first goes before the others of its lane, the last one so put before
+//     the ones before it; among all others the order holds, and so do the gaps and
+//     the one in flight. While a lane is paused, nothing of it is sent, except a
+//     message that is in flight already, and nothing of it expires: deadlines count
+//     anew from the end of the pause. What is in flight can't be cancelled or
+//     overtaken.
 //   - A message ends as sent or as failed with a reason, at the latest soon after
 //     its deadline. Nothing is sent after a message of the lane until the outcome
 //     of the one before is on disk.

@@ -26,24 +26,75 @@ func (q *entries) at(i uint32) *entry { return &q.all[i] }
 
 // push appends a message to l.
 func (q *entries) push(l *lane, message int64, gap time.Duration) {
-	e := entry{message: message, gapMS: uint32(gap.Milliseconds())}
-	i := q.free
-	if i != 0 {
-		q.free = q.all[i].next
-		q.all[i] = e
-	} else {
-		if len(q.all) == 0 {
-			q.all = append(q.all, entry{})
-		}
-		i = uint32(len(q.all))
-		q.all = append(q.all, e)
-	}
+	i := q.take(entry{message: message, gapMS: uint32(gap.Milliseconds())})
 	if l.head == 0 {
 		l.head = i
 	} else {
 		q.all[l.tail].next = i
 	}
 	l.tail = i
+}
+
+// take gives a place in the arena to an entry that is in no list.
+func (q *entries) take(e entry) uint32 {
+	e.next = 0
+	i := q.free
+	if i != 0 {
+		q.free = q.all[i].next
+		q.all[i] = e
+		return i
+	}
+	if len(q.all) == 0 {
+		q.all = append(q.all, entry{})
+	}
+	q.all = append(q.all, e)
+	return uint32(len(q.all) - 1)
+}
+
+// insert puts a message behind the entry prev of l, 0 = before all, and gives its
+// place.
+func (q *entries) insert(l *lane, prev uint32, e entry) uint32 {
+	i := q.take(e)
+	next := &l.head
+	if prev != 0 {
+		next = &q.all[prev].next
+	}
+	q.all[i].next = *next
+	*next = i
+	if l.tail == prev {
+		l.tail = i
+	}
+	return i
+}
+
+// remove takes messages out of l, behind the entry from, 0 = all of it, and gives
+// what was there. It is one walk along the lane.
+func (q *entries) remove(l *lane, from uint32, messages map[int64]struct{}) []entry {
+	var out []entry
+	prev, i := from, l.head
+	if from != 0 {
+		i = q.all[from].next
+	}
+	for i != 0 && len(out) < len(messages) {
+		next := q.all[i].next
+		if _, ok := messages[q.all[i].message]; !ok {
+			prev, i = i, next
+			continue
+		}
+		out = append(out, q.all[i])
+		if prev == 0 {
+			l.head = next
+		} else {
+			q.all[prev].next = next
+		}
+		if l.tail == i {
+			l.tail = prev
+		}
+		q.all[i] = entry{next: q.free}
+		q.free = i
+		i = next
+	}
+	return out
 }
 
 // pop removes the head of l.

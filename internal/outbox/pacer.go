@@ -11,7 +11,7 @@ import (
 // Pacer decides which lane may send next, and when. It holds for each lane the
 // ids and gaps of its queued messages and nothing else of them.
 //
-// A lane is idle (nothing queued), waiting (its head is due at a known instant)
+// A lane is idle (nothing queued, or paused), waiting (its head is due at a known instant)
 // or busy (its head was handed out and has not come back). Only Run hands out
 // heads, and never before they are due.
 type Pacer struct {
@@ -27,6 +27,7 @@ type Pacer struct {
 	queued  int
 	running int               // busy lanes
 	aside   map[int64][]entry // by account: what SetAside took out of the lane, in acceptance order
+	first   map[int64][]int64 // by account: what PutFirst moved and is still queued, in sending order
 }
 
 // lane is one account's queue. 40 bytes; head and tail point into Pacer.queue.
@@ -38,6 +39,7 @@ type lane struct {
 	pos        int32 // place in the heap; -1 when not waiting
 	state      laneState
 	parked     bool // waiting: due was set by Again, not by the gap; busy: Wake or Recall was called
+	paused     bool // nothing is handed out; it is idle or, until its head comes back, busy
 }
 
 type laneState uint8
@@ -102,6 +104,7 @@ func (p *Pacer) Finish(accountID int64, laneAt time.Time) {
 	}
 	p.running--
 	p.queued--
+	p.forgetFirst(accountID, p.queue.at(l.head).message)
 	p.queue.pop(l)
 	if !laneAt.IsZero() {
 		l.last = max(l.last, p.offset(laneAt))
@@ -132,12 +135,14 @@ func (p *Pacer) Again(accountID int64, at, laneAt time.Time) {
 	if !laneAt.IsZero() {
 		l.last = max(l.last, p.offset(laneAt))
 	}
-	due := p.offset(at)
-	if l.parked { // Wake came while the head was in flight
+	due, parked := p.offset(at), true
+	if p.reseat(l) { // another one is the head now, and the pause was not for that
+		due, parked = p.afterGap(l, p.offset(time.Now())), false
+	} else if l.parked { // Wake came while the head was in flight
 		due = p.afterGap(l, p.offset(time.Now()))
 	}
 	earlier := p.wait(i, due)
-	l.parked = true
+	l.parked = parked
 	p.mu.Unlock()
 	if earlier {
 		p.poke()
@@ -162,7 +167,11 @@ func (p *Pacer) Regap(accountID int64, gap time.Duration) (due bool) {
 	if at > now {
 		p.running--
 		l.parked = false
-		earlier = p.wait(i, at)
+		if p.reseat(l) {
+			earlier = p.wait(i, p.afterGap(l, now))
+		} else {
+			earlier = p.wait(i, at)
+		}
 	}
 	p.mu.Unlock()
 	if earlier {
@@ -181,7 +190,7 @@ func (p *Pacer) RegapAll(qs []store.Queued) {
 		i := p.lane(q.AccountID)
 		at, seen := cursor[q.AccountID]
 		if !seen {
-			at = p.lanes[i].head
+			at = p.afterFirst(&p.lanes[i])
 		}
 		for at != 0 && p.queue.at(at).message < q.MessageID {
 			at = p.queue.at(at).next
@@ -192,6 +201,7 @@ func (p *Pacer) RegapAll(qs []store.Queued) {
 		cursor[q.AccountID] = at
 	}
 	p.regapAside(qs)
+	p.regapFirst(qs)
 	now := p.offset(time.Now())
 	for account := range cursor {
 		l := &p.lanes[p.lane(account)]
@@ -284,8 +294,13 @@ func (p *Pacer) takeDue(out []handout) ([]handout, time.Duration) {
 	return out, time.Hour
 }
 
-// wait puts a lane in the heap and reports whether it is now the earliest.
+// wait puts a lane in the heap and reports whether it is now the earliest. A paused
+// lane becomes idle instead.
 func (p *Pacer) wait(i uint32, due int64) bool {
+	if p.lanes[i].paused {
+		p.lanes[i].state = laneIdle
+		return false
+	}
 	p.lanes[i].state, p.lanes[i].due = laneWaiting, due
 	p.heap.push(p.lanes, i)
 	return p.lanes[i].pos == 0

@@ -17,6 +17,9 @@ import (
 type Storage interface {
 	store.Outbox
 	store.Acceptor
+	store.QueueControl
+	store.QueueStart
+	QueueLengths(ctx context.Context, workspaceID int64) (map[int64]int64, error)
 	Version(ctx context.Context) (int64, error)
 	ListWorkspaces(ctx context.Context) ([]tideline.Workspace, error)
 	Settle(ctx context.Context, s store.Settlement) error
@@ -82,6 +85,10 @@ type Service struct {
 	recalls  map[int64]plannedRecall // lanes that have messages set aside
 	// awaited are the chats, by account, of the messages that are set aside or about to be.
 	awaited map[int64]map[int64]struct{}
+	// cancels are the messages that are just being cancelled.
+	cancels map[int64]struct{}
+
+	control sync.Mutex // held by whoever changes a lane on behalf of people, so that memory follows storage
 }
 
 // New makes a Service. Load must come before the first Accept, Run after it.
@@ -98,7 +105,7 @@ func New(d Deps, c Config) *Service {
 	def(&c.MinBackoff, time.Second)
 	def(&c.MaxBackoff, time.Minute)
 	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble), recalls: make(map[int64]plannedRecall),
-		awaited: make(map[int64]map[int64]struct{})}
+		awaited: make(map[int64]map[int64]struct{}), cancels: make(map[int64]struct{})}
 	s.pacer = NewPacer(s.handOut)
 	return s
 }
@@ -119,6 +126,9 @@ func (s *Service) Load(ctx context.Context) error {
 		return nil
 	}); err != nil {
 		return fmt.Errorf("load outbox: %w", err)
+	}
+	if err := s.loadControl(ctx); err != nil {
+		return err
 	}
 	s.deps.Store.OnAccepted(s.pacer.Enqueue)
 	return nil

@@ -33,10 +33,13 @@ type memory struct {
 	version  int64
 	accepted func([]store.Queued)
 	answered bool // see FirstContact
+	pauses   map[int64]tideline.Pause
+	firsts   []int64 // see PutFirst
 }
 
 func newMemory() *memory {
-	return &memory{messages: map[int64]store.Outgoing{}, lanes: map[int64]time.Time{}, gap: time.Second}
+	return &memory{messages: map[int64]store.Outgoing{}, lanes: map[int64]time.Time{}, gap: time.Second,
+		pauses: map[int64]tideline.Pause{}}
 }
 
 // put stores a queued message, and tells the outbox if it listens already.
@@ -125,6 +128,7 @@ func (m *memory) Outgoing(_ context.Context, id int64) (store.Outgoing, error) {
 	if !ok {
 		return o, tideline.Errorf(tideline.CodeNotFound, "message %d is not queued", id)
 	}
+	o.Account.Pause = m.pauses[o.Message.AccountID]
 	return o, nil
 }
 
@@ -205,6 +209,12 @@ func (noBlobs) Open(context.Context, string) (io.ReadSeekCloser, error) { return
 
 // serve runs a Service over m and p until stop is called.
 func serve(t *testing.T, m *memory, p *phone, c outbox.Config) (s *outbox.Service, stop func()) {
+	t.Helper()
+	return serveSender(t, m, p, c)
+}
+
+// serveSender is serve over any Sender.
+func serveSender(t *testing.T, m *memory, p outbox.Sender, c outbox.Config) (s *outbox.Service, stop func()) {
 	t.Helper()
 	s = outbox.New(outbox.Deps{Store: m, Sender: p, Blobs: noBlobs{}, Logger: slog.New(slog.DiscardHandler)}, c)
 	if err := s.Load(t.Context()); err != nil {

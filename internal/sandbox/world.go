@@ -30,7 +30,10 @@ func cast() []wasim.PhoneOptions {
 }
 
 // World is the emulated network with its phones.
-type World struct{ network *wasim.Server }
+type World struct {
+	network *wasim.Server
+	screens screens
+}
 
 // Open starts the network, which keeps everything in the folder dir, and adds
 // the phones that aren't there yet. Close stops it.
@@ -50,7 +53,7 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*World, error) {
 			return nil, errors.Join(fmt.Errorf("add a phone to the sandbox: %w", err), network.Close())
 		}
 	}
-	return &World{network}, nil
+	return &World{network: network}, nil
 }
 
 // Close stops the network.

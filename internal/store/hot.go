@@ -33,6 +33,7 @@ type NewMessage struct {
 	WhatsAppID string // drawn by the caller; every attempt to send uses it
 	Text       string
 	FileID     int64             // 0 = none; must belong to the workspace
+	TemplateID int64             // the attachment template that FileID is of, whose uses are counted; 0 = none
 	ReplyTo    string            // WhatsApp id of the message of the same chat that it answers; "" = none
 	Kind       tideline.Kind     // "" = a text, a file as its type is shown, or both
 	Data       map[string]string // see tideline.DataDuration and its neighbours; may be nil

@@ -146,6 +146,12 @@ type ChatFilter struct {
 	CreatedAfter  time.Time // inclusive; zero = any
 	CreatedBefore time.Time // inclusive; zero = any
 
+	// Unassigned selects chats that nobody is responsible for.
+	Unassigned bool
+	// Search is what somebody looks for: a part of a name in whatever case, or of a
+	// contact's number as people write it; "" = anything.
+	Search string
+
 	VisibleTo *Viewer // nil = to everybody in the workspace
 
 	WithLastMessage bool // selects nothing: fills in ChatView.LastMessage

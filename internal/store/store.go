@@ -36,7 +36,20 @@ type Store interface {
 	Webhooks
 	Deliverer
 	DeliveryLog
+	Sessions
+	Selves
 	Changes
+	AuditLog
+	TokenUses
+	TeamSettings
+	QueueControl
+	QueueStart
+	QueueReader
+	Usage
+	Labels
+	AttachmentTemplates
+	WebhookHealth
+	ChatCounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error
@@ -257,6 +270,6 @@ type Settings interface {
 	SetSetting(ctx context.Context, name, value string) error
 	// Prune deletes what has a limited life and is over at now: idempotency
 	// keys, receipts and changes whose messages never came, events that were fanned
-	// out, deliveries with their attempts.
+	// out, deliveries with their attempts, sessions and one-time links.
 	Prune(ctx context.Context, now time.Time) error
 }

@@ -63,6 +63,9 @@ type Delivery struct {
 	EndedAt     time.Time // when it was delivered or given up; zero while pending
 	Note        string    // why it is dead, or what the last attempt failed with; "" = nothing
 	Body        []byte    // not read by ListDeliveries
+	// Kind is that of the event; "" = a test, or the event is gone. Only read by
+	// ListDeliveries.
+	Kind tideline.EventType
 }
 
 // Attempt is one request that was made for a delivery.
@@ -146,4 +149,9 @@ type DeliveryLog interface {
 type DeliveryFilter struct {
 	States        []tideline.DeliveryState
 	After, Before time.Time // of the event's time, inclusive and exclusive; zero = any
+	// Kinds are those of the events; tests have none. Empty = any.
+	Kinds []tideline.EventType
+	// Below is an id above all that are selected, to go on behind a page however
+	// many were added meanwhile; 0 = none.
+	Below int64
 }

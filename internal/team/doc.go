@@ -7,7 +7,12 @@
 //   - A collaborator reads everything and writes notes; every other role may
 //     change chats and make text templates.
 //   - Owner and admins invite anybody, a team supervisor whoever is below; nobody
-//     becomes owner by an invitation.
+//     becomes owner by an invitation. Who may invite a role may give and take it.
+//   - Owner and admins keep the teams, remove members and read the audit log; what
+//     was done with a chat is seen by whoever sees the chat.
+//   - The owner alone hands the workspace over, to an admin; there is always one.
+//   - Whoever changes chats puts labels on them; owner, admins and supervisors
+//     rename, merge, colour and delete labels, which changes everybody's chats.
 //   - A text template is seen and changed as its visibility and team say.
 //   - What a member may not see is not found; what they may see but not do is
 //     permission_denied.
@@ -25,7 +30,13 @@ import (
 type Storage interface {
 	store.ChatWork
 	store.Teams
+	store.TeamSettings
+	store.AuditLog
+	SetMemberRole(ctx context.Context, workspaceID, memberID int64, role tideline.Role) error
+	RemoveMember(ctx context.Context, workspaceID, memberID int64, at time.Time) error
 	store.TextTemplates
+	store.Labels
+	store.Selves
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ChatView(ctx context.Context, workspaceID, chatID int64) (store.ChatView, error)

@@ -124,6 +124,11 @@ func TestWhatEachRoleMay(t *testing.T) {
 			return o.Revoke(ctx, p, m.Member.ID)
 		}
 	}
+	setRole := func(from, to tideline.Role) func(context.Context, *office, *tideline.Principal) error {
+		return func(ctx context.Context, o *office, p *tideline.Principal) error {
+			return o.SetRole(ctx, p, o.member(from).Member.ID, to)
+		}
+	}
 	template := func(v tideline.Visibility, act func(context.Context, *office, *tideline.Principal, int64) error) func(context.Context, *office, *tideline.Principal) error {
 		return func(ctx context.Context, o *office, p *tideline.Principal) error {
 			made, err := o.CreateTemplate(ctx, o.member(agent), team.TemplateChange{Name: new("n"), Text: new("t"), Visibility: new(string(v))})
@@ -179,6 +184,32 @@ func TestWhatEachRoleMay(t *testing.T) {
 		"make an agent of a collaborator":     {inviters, again(collaborator)},
 		"revoke an admin's invitation":        {managers, revoke(admin)},
 		"revoke an agent's invitation":        {inviters, revoke(agent)},
+		"make an agent of a teammate":         {inviters, setRole(teammate, agent)},
+		"make a supervisor of a teammate":     {managers, setRole(teammate, supervisor)},
+		"make a teammate of a supervisor":     {managers, setRole(supervisor, teammate)},
+		"make an admin of an agent":           {managers, setRole(agent, admin)},
+		"remove a member": {managers, func(ctx context.Context, o *office, p *tideline.Principal) error {
+			return o.RemoveMember(ctx, p, o.member(agent).Member.ID)
+		}},
+		"keep teams": {managers, func(ctx context.Context, o *office, p *tideline.Principal) error {
+			o.count++
+			made, err := o.CreateTeam(ctx, p, "T"+strconv.Itoa(o.count))
+			if err != nil {
+				made = tideline.Team{ID: 4711} // whoever may not is not told that it is not there
+			}
+			all := []error{err}
+			for _, err := range []error{o.RenameTeam(ctx, p, made.ID, "U"+strconv.Itoa(o.count)), o.MoveMember(ctx, p, p.Member.ID, made.ID), o.DeleteTeam(ctx, p, made.ID)} {
+				all = append(all, err)
+				if (err == nil) != (all[0] == nil) {
+					t.Errorf("%s: some of it: %v", p.Member.Role, all)
+				}
+			}
+			return err
+		}},
+		"read the audit log": {managers, func(ctx context.Context, o *office, p *tideline.Principal) error {
+			_, _, err := o.Audit(ctx, p, store.AuditFilter{}, 10)
+			return err
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

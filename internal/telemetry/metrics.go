@@ -98,7 +98,7 @@ func (s Sources) Register(r prometheus.Registerer) { r.MustRegister(newSourceCol
 type sourceCollector struct {
 	s                          Sources
 	queued, inFlight           *prometheus.Desc
-	accounts, limited          *prometheus.Desc
+	accounts, limited, paused  *prometheus.Desc
 	pairings                   *prometheus.Desc
 	commits, batches, accepted *prometheus.Desc
 }
@@ -113,6 +113,7 @@ func newSourceCollector(s Sources) *sourceCollector {
 		inFlight: desc("outbox_in_flight", "Messages that are being sent right now."),
 		accounts: desc("accounts", "WhatsApp accounts by state.", "state"),
 		limited:  desc("accounts_reach_out_limited", "WhatsApp accounts that may write to nobody new for now."),
+		paused:   desc("lanes_paused", "WhatsApp accounts whose sending people paused."),
 		pairings: desc("pairings", "Pairings that wait for a phone."),
 		commits:  desc("store_commits_total", "Transactions committed."),
 		batches:  desc("store_accept_batches_total", "Transactions that held at least one acceptance."),
@@ -122,7 +123,7 @@ func newSourceCollector(s Sources) *sourceCollector {
 
 // Describe implements prometheus.Collector.
 func (c *sourceCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.limited, c.pairings, c.commits, c.batches, c.accepted} {
+	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.limited, c.paused, c.pairings, c.commits, c.batches, c.accepted} {
 		out <- d
 	}
 }
@@ -157,14 +158,18 @@ func (c *sourceCollector) Collect(out chan<- prometheus.Metric) {
 		for _, state := range accountStates() {
 			count[state] = 0
 		}
-		limited, now := 0, time.Now()
+		limited, paused, now := 0, 0, time.Now()
 		for _, a := range accounts {
 			count[a.State]++
 			if a.Hold.ReachOutLimited(now) {
 				limited++
 			}
+			if a.Pause.Paused() {
+				paused++
+			}
 		}
 		put(c.limited, prometheus.GaugeValue, float64(limited))
+		put(c.paused, prometheus.GaugeValue, float64(paused))
 		for state, n := range count {
 			put(c.accounts, prometheus.GaugeValue, float64(n), string(state))
 		}

@@ -82,6 +82,7 @@ func TestSourcesAreAskedWhenFetched(t *testing.T) {
 		"tideline_accounts state=active": 2, "tideline_accounts state=banned": 1, "tideline_accounts state=connecting": 0,
 		"tideline_accounts state=disconnected": 0, "tideline_accounts state=logged_out": 0, "tideline_accounts state=outdated": 0,
 		"tideline_accounts_reach_out_limited": 0,
+		"tideline_lanes_paused":               0,
 	}
 	maps.Copy(want, always)
 	if diff := cmp.Diff(want, gather(t, r)); diff != "" {

@@ -33,6 +33,9 @@ func Main(m *testing.M, options ...goleak.Option) {
 // shutdown undoes everything the process-wide parts of testenv have done. The
 // order matters: the server's files are inside the scratch folder.
 func shutdown() error {
+	if err := endShared(); err != nil {
+		return err
+	}
 	if err := postgres.stop(); err != nil {
 		return err
 	}

@@ -44,8 +44,22 @@ type Account struct {
 	OwnerName   string    // display name of the member who paired it
 	OwnerEmail  string
 	CreatedAt   time.Time
-	Hold        Hold // what WhatsApp restricts for a while
+	Hold        Hold  // what WhatsApp restricts for a while
+	Pause       Pause // what people stopped
 }
+
+// Pause says whether people stopped an account's sending. Messages are accepted
+// meanwhile; they wait, and don't expire.
+type Pause struct {
+	Since time.Time // zero while the account sends
+	By    string    // who paused it, for people; "" while it sends
+	// Ended is when it was resumed last; zero = never. A queued message's deadline
+	// does not count from an earlier time.
+	Ended time.Time
+}
+
+// Paused reports whether the account sends nothing for now.
+func (p Pause) Paused() bool { return !p.Since.IsZero() }
 
 // Hold says until when WhatsApp restricts an account. Zero instants mean that it
 // does not.

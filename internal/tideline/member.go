@@ -36,9 +36,10 @@ type Member struct {
 	Role        Role
 	TeamID      int64     // 0 = the default team
 	InvitedAt   time.Time // when they were last invited; zero = never, they were added
-	JoinedAt    time.Time // when an invited member first got a token; zero = not yet, or never invited
+	JoinedAt    time.Time // when an invited member first got a token or a session; zero = not yet, or never invited
 	CreatedAt   time.Time
 	RemovedAt   time.Time // zero while the member belongs to the workspace
+	Language    string    // of the pages, such as "es"; "" = the browser's
 }
 
 // Token is a member's bearer credential. Only the SHA-256 of its text is kept.
@@ -51,13 +52,18 @@ type Token struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // zero = never
 	RevokedAt   time.Time // zero = still good
+	Scope       TokenScope
+	UsedAt      time.Time // when it was last used, at most a minute late; zero = never. Not read with a Principal
+	UsedFrom    string    // from where, see RoughAddress
 }
 
-// Principal is who makes a request: a member of a workspace, by a token.
+// Principal is who makes a request: a member of a workspace, by a token or by a
+// session of the pages.
 type Principal struct {
 	Workspace Workspace
 	Member    Member
-	Token     Token
-	TokenHash [32]byte // SHA-256 of the token's text, to look the principal up again
+	Token     Token    // zero when it is a session
+	Session   Session  // zero when it is a token
+	TokenHash [32]byte // SHA-256 of the token's text or of the session's secret, to look the principal up again
 	Version   int64    // the configuration version under which this was read; see store.Directory
 }

@@ -104,4 +104,5 @@ type AttachmentTemplate struct {
 	Name        string
 	FileID      int64
 	CreatedAt   time.Time
+	Uses        int64 // messages that were accepted with it
 }

@@ -150,3 +150,8 @@ func (r Role) MayInvite(other Role) bool {
 // SeesTeam reports whether the role sees the chats of all accounts of its team;
 // the roles below see those of their own accounts. Whoever administers sees all.
 func (r Role) SeesTeam() bool { return r == RoleTeamSupervisor || r == RoleTeammate }
+
+// MayRunQueue reports whether the role may pause accounts, put messages first and
+// cancel those of others. Who does not administer may do so to accounts that they
+// see; see SeesTeam.
+func (r Role) MayRunQueue() bool { return r.Administers() || r == RoleTeamSupervisor }

@@ -11,12 +11,5 @@ import (
 
 // New makes the handler of all pages. Mount it where nothing else answers.
 func New(kit *ui.Kit, sections ...ui.Section) (http.Handler, error) {
-	return kit.Handler(append([]ui.Section{home()}, sections...)...)
-}
-
-// home sends the plain address to where people work.
-func home() ui.Section {
-	return ui.Section{Name: "home", Routes: func(r *ui.Router) {
-		r.Handle("GET /{$}", func(q *ui.Request) error { return q.Redirect("/inbox") })
-	}}
+	return kit.Handler(sections...)
 }

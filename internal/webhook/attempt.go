@@ -33,6 +33,7 @@ func (e *endpoint) fly(ctx context.Context, l *line, extra bool) {
 
 // board takes a line out of the choice of next. e.mu must be held.
 func (e *endpoint) board(l *line) {
+	e.turns.remove(l)
 	l.busy = true
 	e.flying++
 }
@@ -150,15 +151,15 @@ func (e *endpoint) toBlame(it *item, got *tried, now time.Time) bool {
 // leave takes the first delivery out of its line, so that the next one may go.
 // e.mu must be held.
 func (e *endpoint) leave(l *line) {
+	e.turns.remove(l)
 	l.busy = false
+	l.items[0] = nil
 	l.items = l.items[1:]
 	if len(l.items) == 0 {
-		at := slices.Index(e.lines, l)
-		last := len(e.lines) - 1
-		e.lines[at] = e.lines[last]
-		e.lines[last] = nil
-		e.lines = e.lines[:last]
+		e.unlist(l)
+		return
 	}
+	e.turns.put(l)
 }
 
 // release lets go what was held while the endpoint was down. e.mu must be held.
@@ -199,6 +200,7 @@ func (e *endpoint) settled(l *line, it *item, out *store.Outcome) {
 	e.reread = e.reread || out.Disable != ""
 	if out.State == tideline.DeliveryWaiting && !l.aside {
 		l.busy = false // it stays the first of its line
+		e.turns.put(l)
 	} else {
 		e.stored = append(e.stored, it.ID)
 		if out.State == tideline.DeliveryAside {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -78,6 +79,7 @@ type Dispatcher struct {
 
 	attempts  sync.WaitGroup // attempts, and outcomes that are not stored yet
 	outcomes  *outcomes
+	ahead     atomic.Int64    // bytes that endpoints keep, see ahead
 	attemptCx context.Context // of attempts; outlives Run's by Config.Drain
 
 	mu        sync.Mutex
@@ -240,7 +242,7 @@ func (d *Dispatcher) refresh(ctx context.Context) {
 		if e := d.endpoints[hooks[i].ID]; e != nil {
 			e.look(&hooks[i])
 		} else {
-			d.start(ctx, hooks[i])
+			d.start(ctx, hooks[i], nil)
 		}
 	}
 	for id, e := range d.endpoints {
@@ -267,15 +269,17 @@ func (d *Dispatcher) tell(ctx context.Context, webhookID int64, rows []store.Del
 	case err == nil && hook.Enabled:
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.start(ctx, hook) // nobody else starts endpoints
+		d.start(ctx, hook, rows) // nobody else starts endpoints
 	case err != nil && ctx.Err() == nil && !tideline.IsCode(err, tideline.CodeNotFound):
 		d.deps.Log.WarnContext(ctx, "read webhook; trying again soon", "webhook", webhookID, "err", err)
 	}
 }
 
-// start runs an endpoint. d.mu must be held.
-func (d *Dispatcher) start(ctx context.Context, hook tideline.Webhook) {
+// start runs an endpoint, and hands it the deliveries that were just made.
+// d.mu must be held.
+func (d *Dispatcher) start(ctx context.Context, hook tideline.Webhook, rows []store.Delivery) {
 	e := newEndpoint(d, hook)
+	e.offer(rows)
 	d.endpoints[hook.ID] = e
 	d.running.Go(func() { e.run(ctx) })
 }
@@ -291,6 +295,9 @@ func (d *Dispatcher) end(e *endpoint) bool {
 	default:
 	}
 	delete(d.endpoints, e.id)
+	e.mu.Lock()
+	e.ahead.drop()
+	e.mu.Unlock()
 	return true
 }
 

@@ -25,22 +25,6 @@ const (
 	pagesPerFill = 8
 )
 
-// item is a delivery in an endpoint's window.
-type item struct {
-	store.Delivery
-	blame int       // failed attempts before which the endpoint took something else
-	tried time.Time // when the last attempt of this process ended; zero = never
-}
-
-// line is deliveries that go one after the other: a chat's, or one that was set
-// aside.
-type line struct {
-	chat  int64
-	aside bool
-	busy  bool // the first one is being tried, or its outcome stored
-	items []*item
-}
-
 // endpoint delivers to one webhook. Its loop alone reads from storage and starts
 // attempts; attempts judge by themselves how they ended, leave it to the outcomes
 // to be stored, and go on with the next line.
@@ -54,10 +38,14 @@ type endpoint struct {
 	update  *tideline.Webhook // as somebody read it; taken over by the loop
 	reread  bool              // the webhook has to be read: it may be disabled or deleted
 	rescan  bool              // read from the beginning: something may have been replayed
-	unread  bool              // storage may have deliveries behind after
+	unread  bool              // storage may have deliveries behind after, and before those of ahead
+	beyond  bool              // storage has deliveries behind those of ahead
 	reading bool              // they are being read
 	health  health
-	lines   []*line // in no order; see next
+	lines   []*line         // in no order; see next
+	byChat  map[int64]*line // those that were not set aside
+	turns   turns
+	ahead   ahead
 	known   map[int64]bool
 	stored  []int64 // outcomes that are stored; their ids leave known in the loop
 	flying  int     // attempts
@@ -73,24 +61,24 @@ type endpoint struct {
 func newEndpoint(d *Dispatcher, hook tideline.Webhook) *endpoint {
 	return &endpoint{
 		d: d, id: hook.ID, hook: hook, news: make(chan struct{}, 1), known: make(map[int64]bool),
-		leftOut: make(map[int64]bool), unread: true, rewind: -1, nextAside: time.Now(), health: healthOf(hook.Circuit),
+		byChat: make(map[int64]*line), ahead: ahead{kept: &d.ahead}, leftOut: make(map[int64]bool), unread: true, rewind: -1,
+		nextAside: time.Now(), health: healthOf(hook.Circuit),
 	}
 }
 
 // offer hands over new deliveries, the latest of the webhook. They are taken if
-// all before them was read and there is room, which spares reading them; else
-// they are read in their turn.
+// all before them was read and there is room, or kept for when that is so, which
+// spares reading them; else they are read in their turn.
 func (e *endpoint) offer(rows []store.Delivery) {
 	e.mu.Lock()
-	e.unread = e.unread || e.reading || e.rescan || e.rewind >= 0
 	for i := range rows {
-		e.unread = e.unread || len(e.known) >= e.window()
-		if e.unread {
-			break
-		}
-		if rows[i].ID > e.after {
+		switch {
+		case e.beyond || rows[i].ID <= e.after:
+		case !e.unread && !e.reading && e.ahead.empty() && len(e.known) < e.window():
 			e.after = rows[i].ID
 			e.add(&rows[i])
+		default:
+			e.beyond = e.health.circuit.Open() || !e.ahead.keep(&rows[i])
 		}
 	}
 	e.mu.Unlock()
@@ -199,10 +187,15 @@ func (e *endpoint) fill(ctx context.Context) error {
 		clear(e.leftOut)
 	}
 	workspace, open := e.hook.WorkspaceID, e.health.circuit.Open()
+	if open && !e.ahead.empty() {
+		e.ahead.drop() // it may be long until they are wanted
+		e.beyond = true
+	}
 	e.mu.Unlock()
 	for range pagesPerFill {
 		e.mu.Lock()
 		window := e.window()
+		e.takeAhead(window)
 		enough := !e.unread || len(e.known) > window/2
 		if enough {
 			e.mu.Unlock()
@@ -214,8 +207,11 @@ func (e *endpoint) fill(ctx context.Context) error {
 		rows, err := e.d.deps.Store.WaitingDeliveries(ctx, workspace, e.id, after, room)
 		e.mu.Lock()
 		e.reading = false
-		e.unread = e.unread || err != nil || len(rows) == room
+		e.unread = e.unread || err != nil || len(rows) == room && !e.ahead.reaches(rows[room-1].ID)
 		for i := range rows {
+			if e.ahead.reaches(rows[i].ID) {
+				break
+			}
 			if len(e.known) >= window {
 				e.unread = true
 				break
@@ -232,6 +228,19 @@ func (e *endpoint) fill(ctx context.Context) error {
 		}
 	}
 	return e.fillAside(ctx, workspace)
+}
+
+// takeAhead takes what is kept ahead, once there is nothing between it and what
+// was read. e.mu must be held.
+func (e *endpoint) takeAhead(window int) {
+	for !e.unread && !e.ahead.empty() && len(e.known) < window {
+		d := e.ahead.next()
+		e.after = d.ID
+		e.add(&d)
+	}
+	if e.ahead.empty() && e.beyond {
+		e.unread, e.beyond = true, false
+	}
 }
 
 // fillAside reads what was set aside and is due, a few at a time.
@@ -259,7 +268,7 @@ func (e *endpoint) fillAside(ctx context.Context, workspaceID int64) error {
 	for i := range rows {
 		if !e.known[rows[i].ID] {
 			e.known[rows[i].ID] = true
-			e.lines = append(e.lines, &line{chat: rows[i].ChatID, aside: true, items: []*item{{Delivery: rows[i]}}})
+			e.list(&line{chat: rows[i].ChatID, aside: true, items: []*item{{Delivery: rows[i]}}})
 		}
 	}
 	return err
@@ -310,8 +319,8 @@ func (e *endpoint) add(d *store.Delivery) {
 	if it.Attempts >= tideline.QuickAttempts {
 		it.DueAt = time.Now() // it waited for its endpoint; how that is now is to be seen
 	}
-	at := slices.IndexFunc(e.lines, func(l *line) bool { return !l.aside && l.chat == d.ChatID })
-	if e.leftOut[d.ChatID] || at >= 0 && e.lines[at].items[0].Attempts > 0 && len(e.lines[at].items) >= failingLine {
+	l := e.byChat[d.ChatID]
+	if e.leftOut[d.ChatID] || l != nil && l.items[0].Attempts > 0 && len(l.items) >= failingLine {
 		e.leftOut[d.ChatID] = true
 		if e.rewind < 0 || d.ID-1 < e.rewind {
 			e.rewind = d.ID - 1
@@ -319,17 +328,42 @@ func (e *endpoint) add(d *store.Delivery) {
 		return
 	}
 	e.known[d.ID] = true
-	if at < 0 {
-		e.lines = append(e.lines, &line{chat: d.ChatID, items: []*item{it}})
+	if l == nil {
+		e.list(&line{chat: d.ChatID, items: []*item{it}})
 		return
 	}
 	// What was replayed may be older than what is in line already.
-	l := e.lines[at]
 	place := len(l.items)
 	for place > 0 && l.items[place-1].ID > d.ID && (place > 1 || !l.busy) {
 		place--
 	}
 	l.items = slices.Insert(l.items, place, it)
+	if place == 0 { // so it is not busy
+		e.turns.remove(l)
+		e.turns.put(l)
+	}
+}
+
+// list takes a new line in. e.mu must be held.
+func (e *endpoint) list(l *line) {
+	l.at = len(e.lines)
+	e.lines = append(e.lines, l)
+	if !l.aside {
+		e.byChat[l.chat] = l
+	}
+	e.turns.put(l)
+}
+
+// unlist takes a line out that has no deliveries left. e.mu must be held.
+func (e *endpoint) unlist(l *line) {
+	last := len(e.lines) - 1
+	e.lines[l.at] = e.lines[last]
+	e.lines[l.at].at = l.at
+	e.lines[last] = nil
+	e.lines = e.lines[:last]
+	if !l.aside {
+		delete(e.byChat, l.chat)
+	}
 }
 
 // launch starts the attempts that may go now. It says how long the loop may
@@ -357,7 +391,7 @@ func (e *endpoint) launch(ctx context.Context, alive bool) (wait time.Duration, 
 		}
 		e.fly(ctx, l, extra)
 	}
-	done := len(e.lines) == 0 && len(e.known) == 0 && !e.unread && !e.rescan && e.nextAside.IsZero()
+	done := len(e.lines) == 0 && len(e.known) == 0 && e.ahead.empty() && !e.unread && !e.beyond && !e.rescan && e.nextAside.IsZero()
 	return max(0, next.Sub(now)), done
 }
 
@@ -368,7 +402,9 @@ func (e *endpoint) next(now time.Time) (*line, time.Time) {
 	if e.flying >= e.health.slots() {
 		return nil, time.Time{}
 	}
-	probing := e.health.circuit.Open()
+	if !e.health.circuit.Open() {
+		return e.turns.next(now)
+	}
 	var best *line
 	var soonest time.Time
 	for _, l := range e.lines {
@@ -376,10 +412,7 @@ func (e *endpoint) next(now time.Time) (*line, time.Time) {
 			continue
 		}
 		head := l.items[0]
-		due := head.DueAt
-		if probing {
-			due = e.health.probeAt(head)
-		}
+		due := e.health.probeAt(head)
 		if due.After(now) {
 			if soonest.IsZero() || due.Before(soonest) {
 				soonest = due
@@ -391,13 +424,4 @@ func (e *endpoint) next(now time.Time) (*line, time.Time) {
 		}
 	}
 	return best, soonest
-}
-
-// before reports whether a is tried before b: what waited longest for an attempt,
-// then what is older.
-func before(a, b *item) bool {
-	if !a.tried.Equal(b.tried) {
-		return a.tried.Before(b.tried)
-	}
-	return a.ID < b.ID
 }

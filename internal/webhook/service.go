@@ -20,6 +20,7 @@ const RotationOverlap = 24 * time.Hour
 type Subscriptions interface {
 	store.Webhooks
 	store.DeliveryLog
+	store.WebhookHealth
 	ListEvents(ctx context.Context, workspaceID, after int64, limit int) ([]store.EventView, bool, error)
 	EventID(ctx context.Context, workspaceID int64, uid string) (int64, error)
 }
@@ -226,6 +227,15 @@ func (s *Service) Deliveries(ctx context.Context, p *tideline.Principal, webhook
 		return nil, false, err
 	}
 	return s.store.ListDeliveries(ctx, p.Workspace.ID, webhookID, f, page)
+}
+
+// Health says how the deliveries of the workspace's webhooks fare, by their ids.
+// Errors: permission_denied.
+func (s *Service) Health(ctx context.Context, p *tideline.Principal) (map[int64]store.Health, error) {
+	if err := mayManage(p); err != nil {
+		return nil, err
+	}
+	return s.store.WebhookHealth(ctx, p.Workspace.ID)
 }
 
 // Delivery shows one with what was sent and answered. Errors: permission_denied,

@@ -1361,6 +1361,9 @@ type Forbidden = ErrorResponse
 // ForbiddenToRole defines model for ForbiddenToRole.
 type ForbiddenToRole = ErrorResponse
 
+// ForbiddenToScope defines model for ForbiddenToScope.
+type ForbiddenToScope = ErrorResponse
+
 // ForbiddenToSend defines model for ForbiddenToSend.
 type ForbiddenToSend = ErrorResponse
 

@@ -208,6 +208,9 @@ func (a *acceptance) write(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.countTemplates(ctx, a.queued); err != nil {
+		return err
+	}
 	if err := t.keepKeys(ctx, a.keys); err != nil {
 		return err
 	}

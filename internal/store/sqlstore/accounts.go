@@ -10,12 +10,14 @@ import (
 )
 
 const accountColumns = `a.id, a.workspace_id, a.jid, a.device_jid, a.phone, a.name, a.state, a.state_reason,
-	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until`
+	a.connected_on, a.owner_name, a.owner_email, a.created_at, a.banned_until, a.reach_out_until,
+	a.paused_at, a.paused_by, a.resumed_at`
 
 func accountFields(a *tideline.Account) []any {
 	return []any{&a.ID, &a.WorkspaceID, &a.JID, &a.DeviceJID, &a.Phone, &a.Name, &a.State, &a.StateReason,
 		millis{&a.ConnectedOn}, &a.OwnerName, &a.OwnerEmail, millis{&a.CreatedAt},
-		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil}}
+		millis{&a.Hold.BannedUntil}, millis{&a.Hold.ReachOutUntil},
+		millis{&a.Pause.Since}, &a.Pause.By, millis{&a.Pause.Ended}}
 }
 
 // accounts lists the accounts that the condition finds.
@@ -49,8 +51,10 @@ func (s *Store) PutAccount(ctx context.Context, a tideline.Account) (tideline.Ac
 	var put tideline.Account
 	err := s.write(ctx, "put account", func(ctx context.Context, t *tx) error {
 		var id int64
-		err := t.one(ctx, `SELECT id FROM accounts WHERE workspace_id = $1 AND jid = $2`,
-			[]any{a.WorkspaceID, string(a.JID)}, &id)
+		var device string
+		var removed sql.NullInt64
+		err := t.one(ctx, `SELECT id, device_jid, removed_at FROM accounts WHERE workspace_id = $1 AND jid = $2`,
+			[]any{a.WorkspaceID, string(a.JID)}, &id, &device, &removed)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			id, err = t.insertAccount(ctx, a)
@@ -72,6 +76,11 @@ func (s *Store) PutAccount(ctx context.Context, a tideline.Account) (tideline.Ac
 			return err
 		}
 		t.tell(tideline.Change{WorkspaceID: a.WorkspaceID, Kind: tideline.ChangeAccount, AccountID: id})
+		if removed.Valid || device != put.DeviceJID {
+			if err := t.audit(ctx, aboutAccount(put, tideline.AuditAccountPaired, time.Time{}, set("owner", put.OwnerEmail)...)); err != nil {
+				return err
+			}
+		}
 		return t.bump(ctx)
 	})
 	return put, err
@@ -105,6 +114,9 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 		connectedOn = at.UnixMilli()
 	}
 	return s.write(ctx, "set account state", func(ctx context.Context, t *tx) error {
+		if err := t.auditLogout(ctx, accountID, state, reason, at); err != nil {
+			return err
+		}
 		// Staying active is not entering it.
 		n, err := t.exec(ctx, `UPDATE accounts SET
 			connected_on = CASE WHEN state = $1 THEN connected_on ELSE coalesce(CAST($2 AS BIGINT), connected_on) END,
@@ -151,6 +163,10 @@ func (s *Store) RemoveAccount(ctx context.Context, workspaceID, accountID int64,
 		if err != nil {
 			return err
 		}
+		a, err := t.account(ctx, workspaceID, accountID)
+		if err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE accounts SET removed_at = $1, device_jid = '', state = $2, state_reason = ''
 			WHERE workspace_id = $3 AND id = $4 AND removed_at IS NULL`,
 			at.UnixMilli(), string(tideline.AccountLoggedOut), workspaceID, accountID)
@@ -164,6 +180,31 @@ func (s *Store) RemoveAccount(ctx context.Context, workspaceID, accountID int64,
 		if err := t.announceAccount(ctx, accountID, tideline.AccountLoggedOut, "removed from the workspace", at); err != nil {
 			return err
 		}
+		if err := t.audit(ctx, aboutAccount(a, tideline.AuditAccountRemoved, at)); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
+}
+
+// aboutAccount is the change of an account, for the audit log.
+func aboutAccount(a tideline.Account, action tideline.AuditAction, at time.Time, fields ...tideline.AuditChange) change {
+	name := string(a.Phone)
+	if a.Name != "" {
+		name = a.Name + " " + name
+	}
+	return change{workspaceID: a.WorkspaceID, at: at, action: action, kind: tideline.TargetAccount, id: a.ID, name: name, fields: fields}
+}
+
+// auditLogout writes, before the state is stored, that an account is logged out:
+// of all states it is the one that somebody brought about and has to mend.
+func (t *tx) auditLogout(ctx context.Context, accountID int64, state tideline.AccountState, reason string, at time.Time) error {
+	if state != tideline.AccountLoggedOut {
+		return nil
+	}
+	found, err := t.accounts(ctx, `a.id = $1 AND a.removed_at IS NULL AND a.state <> $2`, accountID, string(state))
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return t.audit(ctx, aboutAccount(found[0], tideline.AuditAccountLoggedOut, at, set("reason", reason)...))
 }

@@ -77,6 +77,7 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		return err
 	}
 	args := make([]any, 0, len(made)*insertChats.cols)
+	found := make([]searched, len(made))
 	for i, c := range made {
 		in := c.wanted.accept
 		c.id = ids[i]
@@ -86,11 +87,15 @@ func (a *acceptance) makeChats(ctx context.Context) error {
 		}
 		args = append(args, c.id, in.WorkspaceID, in.AccountID, string(in.Chat.JID), lid, string(in.Chat.Phone),
 			names[i].name, in.Message.At.UnixMilli())
+		found[i] = searched{in.WorkspaceID, c.id, names[i].name, in.Chat.JID}
 		a.t.emit(tideline.Event{WorkspaceID: in.WorkspaceID, Kind: tideline.ChatEvent(in.Chat.JID, true), At: in.Message.At,
 			AccountID: in.AccountID, ChatID: c.id, MemberID: in.MemberID})
 		a.t.tellChat(in.WorkspaceID, in.AccountID, c.id)
 	}
 	if err := a.t.execAll(ctx, insertChats, args); err != nil {
+		return err
+	}
+	if err := a.t.findable(ctx, found...); err != nil {
 		return err
 	}
 	for _, j := range a.queued {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -32,6 +33,9 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 				return err
 			}
 			news++
+			if err := t.audited(ctx, aboutChat(&c, tideline.AuditChatRenamed, u.At, diff(nil, "name", c.Name, *u.Name)...)); err != nil {
+				return err
+			}
 		}
 		if u.Responsible != nil && *u.Responsible != c.Responsible {
 			if err := t.assign(ctx, &c, *u.Responsible, u); err != nil {
@@ -68,7 +72,7 @@ func (s *Store) UpdateChat(ctx context.Context, workspaceID, chatID int64, u sto
 		if news > 0 {
 			t.tell(changed)
 		}
-		return nil
+		return t.auditFlags(ctx, &c, u)
 	})
 }
 
@@ -84,7 +88,10 @@ func (t *tx) chooseName(ctx context.Context, c *tideline.Chat, name string) erro
 	}
 	// Also when it is WhatsApp's: from now on it is chosen.
 	_, err = t.exec(ctx, `UPDATE chats SET name = $1, auto_name = '' WHERE id = $2 AND workspace_id = $3`, name, c.ID, c.WorkspaceID)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.refindable(ctx, searched{c.WorkspaceID, c.ID, c.Name, c.JID}, searched{c.WorkspaceID, c.ID, name, c.JID})
 }
 
 // assign makes a present member responsible for a chat, or nobody with 0, and
@@ -107,8 +114,15 @@ func (t *tx) assign(ctx context.Context, c *tideline.Chat, memberID int64, u sto
 	}
 	_, err := t.exec(ctx, `UPDATE chats SET responsible_id = $1 WHERE id = $2 AND workspace_id = $3`,
 		orNull(memberID), c.ID, c.WorkspaceID)
+	if err != nil {
+		return err
+	}
 	t.emit(e)
-	return err
+	action := tideline.AuditChatAssigned
+	if memberID == 0 {
+		action = tideline.AuditChatUnassigned
+	}
+	return t.audit(ctx, aboutChat(c, action, u.At, tideline.AuditChange{Field: "responsible", Old: e.Detail.PreviousName, New: e.Detail.ResponsibleName}))
 }
 
 // unassignAll takes the chats of a member who leaves from them, and says so.
@@ -117,6 +131,9 @@ func (t *tx) unassignAll(ctx context.Context, workspaceID, memberID int64, at ti
 	err := t.one(ctx, `SELECT display_name, email FROM members WHERE workspace_id = $1 AND id = $2`, []any{workspaceID, memberID},
 		&detail.PreviousName, &detail.PreviousEmail)
 	if err != nil {
+		return err
+	}
+	if err := t.auditUnassigned(ctx, workspaceID, memberID, detail.PreviousName, at); err != nil {
 		return err
 	}
 	var events []tideline.Event
@@ -154,6 +171,10 @@ func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels
 		if err != nil {
 			return err
 		}
+		before, err := t.chatLabels(ctx, workspaceID, c.ID)
+		if err != nil {
+			return err
+		}
 		if replace {
 			if _, err := t.exec(ctx, `DELETE FROM chat_labels WHERE chat_id = $1`, c.ID); err != nil {
 				return err
@@ -167,8 +188,11 @@ func (s *Store) PutLabels(ctx context.Context, workspaceID, chatID int64, labels
 			return err
 		}
 		t.tellChat(workspaceID, c.AccountID, c.ID)
-		names, err = t.chatLabels(ctx, workspaceID, c.ID)
-		return err
+		if names, err = t.chatLabels(ctx, workspaceID, c.ID); err != nil {
+			return err
+		}
+		return t.audited(ctx, aboutChat(&c, tideline.AuditChatLabelled, time.Time{},
+			diff(nil, "labels", strings.Join(before, ", "), strings.Join(names, ", "))...))
 	})
 	return names, err
 }

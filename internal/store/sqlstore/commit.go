@@ -11,6 +11,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // attempts is how often a transaction is run before its error is reported.
@@ -288,7 +289,8 @@ func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
 // than once, so it must set what it gives back anew each time.
 func (s *Store) write(ctx context.Context, call string, fn func(ctx context.Context, t *tx) error) error {
 	if s.d == dialectSQLite {
-		j := &job{write: fn}
+		actor := tideline.ActorOf(ctx) // the batch's context is nobody's
+		j := &job{write: func(ctx context.Context, t *tx) error { return fn(tideline.WithActor(ctx, actor), t) }}
 		if err := s.accepts[0].do(ctx, j); err != nil {
 			return failed(call, err)
 		}

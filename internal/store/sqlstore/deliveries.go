@@ -141,19 +141,30 @@ func filterDeliveries(workspaceID, webhookID int64, f store.DeliveryFilter, args
 	if !f.Before.IsZero() {
 		c.add(`d.event_at < ?`, f.Before.UnixMilli())
 	}
+	if f.Below != 0 {
+		c.add(`d.id < ?`, f.Below)
+	}
 	addAny(c, f.States, func(state tideline.DeliveryState) string { return `d.state = ` + c.param(string(state)) })
+	if len(f.Kinds) > 0 {
+		kinds := make([]string, len(f.Kinds))
+		for i, kind := range f.Kinds {
+			kinds[i] = string(kind)
+		}
+		c.add(`EXISTS (SELECT 1 FROM events e WHERE e.id = d.event_id AND e.workspace_id = d.workspace_id AND e.kind IN (` + paramList(c, kinds) + `))`)
+	}
 	return c
 }
 
 // ListDeliveries implements store.DeliveryLog.
 func (s *Store) ListDeliveries(ctx context.Context, workspaceID, webhookID int64, f store.DeliveryFilter, p store.Page) ([]store.Delivery, bool, error) {
 	c := filterDeliveries(workspaceID, webhookID, f)
-	query := `SELECT ` + deliveryColumns + ` FROM deliveries d` + deliveryChat + ` WHERE ` + c.String() +
+	query := `SELECT ` + deliveryColumns + `, coalesce(ev.kind, '') FROM deliveries d` + deliveryChat +
+		` LEFT JOIN events ev ON ev.id = d.event_id AND ev.workspace_id = d.workspace_id WHERE ` + c.String() +
 		` ORDER BY d.id DESC LIMIT ` + c.param(p.Limit+1) + ` OFFSET ` + c.param(p.Offset)
 	var found []store.Delivery
 	err := s.reader().each(ctx, query, c.args, func(r *sql.Rows) error {
 		var d store.Delivery
-		err := r.Scan(deliveryFields(&d)...)
+		err := r.Scan(append(deliveryFields(&d), &d.Kind)...)
 		found = append(found, d)
 		return err
 	})

@@ -40,7 +40,11 @@ func (s *Store) DeleteFile(ctx context.Context, workspaceID int64, uid string) (
 		}
 		t.tellSettings(workspaceID)
 		n, err := t.exec(ctx, `DELETE FROM files WHERE id = $1 AND workspace_id = $2`, f.ID, workspaceID)
-		return mustChange(n, err, "file")
+		if err := mustChange(n, err, "file"); err != nil {
+			return err
+		}
+		return t.audit(ctx, change{workspaceID: workspaceID, action: tideline.AuditFileDeleted, kind: tideline.TargetFile, id: f.ID, name: f.Name,
+			fields: set("uploaded_by", f.UploadedBy)})
 	})
 	return f, err
 }

@@ -82,10 +82,10 @@ func (s *Store) WithdrawFile(ctx context.Context, workspaceID, fileID int64) err
 	})
 }
 
-const templateColumns = `tp.id, tp.workspace_id, tp.name, tp.file_id, tp.created_at`
+const templateColumns = `tp.id, tp.workspace_id, tp.name, tp.file_id, tp.created_at, tp.uses`
 
 func templateFields(t *tideline.AttachmentTemplate) []any {
-	return []any{&t.ID, &t.WorkspaceID, &t.Name, &t.FileID, millis{&t.CreatedAt}}
+	return []any{&t.ID, &t.WorkspaceID, &t.Name, &t.FileID, millis{&t.CreatedAt}, &t.Uses}
 }
 
 // CreateTemplate implements store.Files.
@@ -96,9 +96,14 @@ func (s *Store) CreateTemplate(ctx context.Context, tmpl tideline.AttachmentTemp
 			return err
 		}
 		t.tellSettings(tmpl.WorkspaceID)
-		return t.one(ctx, `INSERT INTO attachment_templates (workspace_id, name, file_id, created_at)
+		err := t.one(ctx, `INSERT INTO attachment_templates (workspace_id, name, file_id, created_at)
 			VALUES ($1, $2, $3, $4) RETURNING id`,
 			[]any{tmpl.WorkspaceID, tmpl.Name, tmpl.FileID, tmpl.CreatedAt.UnixMilli()}, &tmpl.ID)
+		if err != nil {
+			return err
+		}
+		return t.audit(ctx, change{workspaceID: tmpl.WorkspaceID, at: tmpl.CreatedAt, action: tideline.AuditTemplateCreated,
+			kind: tideline.TargetAttachmentTemplate, id: tmpl.ID, name: tmpl.Name})
 	})
 	if err != nil {
 		return tideline.AttachmentTemplate{}, err

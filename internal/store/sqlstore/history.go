@@ -137,11 +137,18 @@ func (t *tx) chatMessageIDs(ctx context.Context, chat *tideline.Chat, f store.Me
 	return ids, err
 }
 
-var selectMessageViews = newMulti(`SELECT `+messageColumns+`, `+fileColumns+`, mb.display_name FROM (VALUES `,
-	`) AS v CROSS JOIN messages m LEFT JOIN files f ON f.id = m.file_id AND f.workspace_id = m.workspace_id
-	LEFT JOIN members mb ON mb.id = m.member_id AND mb.workspace_id = m.workspace_id WHERE m.id = v.column1`, "BIGINT")
+var (
+	selectMessageViews = newMulti(`SELECT `+messageColumns+` FROM (VALUES `,
+		`) AS v CROSS JOIN messages m WHERE m.id = v.column1`, "BIGINT")
+	selectMessageFiles = newMulti(`SELECT `+fileColumns+` FROM (VALUES `,
+		`) AS v CROSS JOIN files f WHERE f.id = v.column1 AND f.workspace_id = v.column2`, "BIGINT", "BIGINT")
+	selectMessageMembers = newMulti(`SELECT mb.id, mb.display_name FROM (VALUES `,
+		`) AS v CROSS JOIN members mb WHERE mb.id = v.column1 AND mb.workspace_id = v.column2`, "BIGINT", "BIGINT")
+)
 
-// messageViews reads messages, of one workspace, in the order of their ids.
+// messageViews reads messages in the order of their ids. Most have neither a file
+// nor a member; a column that is read costs time even when it is NULL, so those of
+// files and members are read apart.
 func (t *tx) messageViews(ctx context.Context, ids []int64) ([]store.MessageView, error) {
 	views := make([]store.MessageView, len(ids))
 	place := make(map[int64]int, len(ids))
@@ -149,16 +156,55 @@ func (t *tx) messageViews(ctx context.Context, ids []int64) ([]store.MessageView
 	for i, id := range ids {
 		place[id], args[i] = i, id
 	}
-	return views, t.eachAll(ctx, selectMessageViews, args, func(r *sql.Rows) error {
-		var v store.MessageView
-		var file scannedFile
-		var member sql.NullString
-		if err := r.Scan(append(append(messageFields(&v.Message), file.fields()...), &member)...); err != nil {
+	files, members := make(map[int64][]*store.MessageView), make(map[int64][]*store.MessageView)
+	var fileArgs, memberArgs []any
+	err := t.eachAll(ctx, selectMessageViews, args, func(r *sql.Rows) error {
+		var is tideline.Message
+		if err := r.Scan(messageFields(&is)...); err != nil {
 			return err
 		}
-		v.File, v.MemberName = file.orNil(), member.String
-		views[place[v.Message.ID]] = v
+		v := &views[place[is.ID]]
+		v.Message = is
+		if is.FileID != 0 {
+			if files[is.FileID] == nil {
+				fileArgs = append(fileArgs, is.FileID, is.WorkspaceID)
+			}
+			files[is.FileID] = append(files[is.FileID], v)
+		}
+		if is.MemberID != 0 {
+			if members[is.MemberID] == nil {
+				memberArgs = append(memberArgs, is.MemberID, is.WorkspaceID)
+			}
+			members[is.MemberID] = append(members[is.MemberID], v)
+		}
 		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = t.eachAll(ctx, selectMessageFiles, fileArgs, func(r *sql.Rows) error {
+		var f scannedFile
+		if err := r.Scan(f.fields()...); err != nil {
+			return err
+		}
+		for _, v := range files[f.id.Int64] {
+			if f.workspaceID.Int64 == v.Message.WorkspaceID {
+				v.File = f.orNil()
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return views, t.eachAll(ctx, selectMessageMembers, memberArgs, func(r *sql.Rows) error {
+		var id int64
+		var name string
+		err := r.Scan(&id, &name)
+		for _, v := range members[id] {
+			v.MemberName = name
+		}
+		return err
 	})
 }
 

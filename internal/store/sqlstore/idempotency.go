@@ -125,6 +125,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	if err := s.pruneDeliveries(ctx, now); err != nil {
 		return err
 	}
+	if err := s.pruneAudit(ctx, now); err != nil {
+		return err
+	}
 	return s.write(ctx, "prune", func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM early_receipts WHERE coalesce(delivered_at, read_at) < $1`,
 			now.Add(-earlyReceiptWindow).UnixMilli())
@@ -133,6 +136,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 		}
 		_, err = t.exec(ctx, `DELETE FROM amendments WHERE at < $1`, now.Add(-amendmentWindow).UnixMilli())
 		if err != nil {
+			return err
+		}
+		if err := t.pruneEntry(ctx, now); err != nil {
 			return err
 		}
 		return t.pruneHistory(ctx, now)

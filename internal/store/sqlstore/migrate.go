@@ -104,7 +104,8 @@ func openProvider(o Options) (*sql.DB, *goose.Provider, error) {
 	}
 	var db *sql.DB
 	gooseDialect := goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
+	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(migrateGrams(d))}
 	if d == dialectPostgres {
 		gooseDialect = goose.DialectPostgres
 		// The lock is tried once a second, for five minutes.

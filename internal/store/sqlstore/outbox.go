@@ -99,59 +99,6 @@ func (t *tx) quoted(ctx context.Context, m *tideline.Message) (*tideline.Message
 	return &tideline.Message{WhatsAppID: m.ReplyTo, FromMe: q.fromMe, Sender: q.sender, Text: q.text}, nil
 }
 
-// PlaceOf implements store.Messages. It reads the queue from its oldest message
-// to the one asked for, which is what an append-only queue costs on SQLite.
-func (s *Store) PlaceOf(ctx context.Context, workspaceID, messageID int64) (store.Place, error) {
-	var p store.Place
-	err := s.read(ctx, func(t *tx) error {
-		var accountID int64
-		var until time.Time
-		err := t.one(ctx, `SELECT o.account_id, o.note, a.reach_out_until FROM outbox o JOIN messages m ON m.id = o.message_id
-			JOIN accounts a ON a.id = o.account_id
-			WHERE o.message_id = $1 AND m.workspace_id = $2`, []any{messageID, workspaceID}, &accountID, &p.Note, millis{&until})
-		if err != nil {
-			return err
-		}
-		ahead, args := ``, []any{accountID, messageID}
-		switch {
-		case !until.IsZero(): // those held back are overtaken
-			ahead = ` AND (note <> $3 OR message_id = $2)`
-			args = append(args, store.NoteReachOutLimited)
-			if p.Note == store.NoteReachOutLimited {
-				p.HeldUntil = until
-			}
-		case p.Note == store.NoteReachOutLimited:
-			p.Note = "" // the limit is over
-		}
-		var head, gaps int64
-		if err := t.one(ctx, `SELECT count(*), min(message_id), CAST(sum(gap_ms) AS BIGINT) FROM outbox
-			WHERE account_id = $1 AND message_id <= $2`+ahead, args, &p.Position, &head, &gaps); err != nil {
-			return err
-		}
-		p.Position-- // itself
-		var clock, accepted time.Time
-		var headGap int64
-		if err := t.one(ctx, `SELECT l.at, m.accepted_at, o.gap_ms FROM outbox o JOIN messages m ON m.id = o.message_id
-			LEFT JOIN lanes l ON l.account_id = o.account_id WHERE o.message_id = $1`, []any{head},
-			millis{&clock}, millis{&accepted}, &headGap); err != nil {
-			return err
-		}
-		switch {
-		case !clock.IsZero():
-			p.Expected = clock.Add(time.Duration(gaps) * time.Millisecond)
-		case p.Position > 0:
-			// The lane never sent: its first message goes out without a gap, as soon
-			// as it was accepted.
-			p.Expected = accepted.Add(time.Duration(gaps-headGap) * time.Millisecond)
-		}
-		if p.Expected.Before(p.HeldUntil) {
-			p.Expected = p.HeldUntil
-		}
-		return nil
-	})
-	return p, failed("place of", missing(err, "queued message"))
-}
-
 // QueueLength implements store.Messages.
 func (s *Store) QueueLength(ctx context.Context, workspaceID int64) (int64, error) {
 	var n int64
@@ -164,27 +111,39 @@ func (s *Store) QueueLength(ctx context.Context, workspaceID int64) (int64, erro
 // came early turn a message that was sent after all into a sent one.
 func (t *tx) failQueued(ctx context.Context, bs *balances, accountID int64, reason tideline.Reason, at time.Time) error {
 	var queued []queuedMessage
-	var keys []any
 	err := t.each(ctx, `SELECT `+queuedColumns+`
 		FROM outbox o CROSS JOIN messages m
 		WHERE o.account_id = $1 AND m.id = o.message_id ORDER BY o.message_id`+t.forUpdate("o"), []any{accountID}, func(r *sql.Rows) error {
 		var q queuedMessage
 		err := r.Scan(q.fields()...)
 		queued = append(queued, q)
-		keys = append(keys, q.accountID, q.whatsAppID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	_, err = t.failAll(ctx, bs, queued, ending{reason: reason, at: at})
+	return err
+}
+
+// failAll ends queued messages, which are locked, as how says, and gives the ids
+// of those that were sent after all.
+func (t *tx) failAll(ctx context.Context, bs *balances, queued []queuedMessage, how ending) (sent []int64, err error) {
+	keys := make([]any, 0, 2*len(queued))
+	for i := range queued {
+		keys = append(keys, queued[i].accountID, queued[i].whatsAppID)
+	}
 	early, err := t.findEarly(ctx, keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	endings := make([]ending, len(queued))
 	for i, q := range queued {
-		endings[i] = ending{m: q, status: tideline.StatusFailed, reason: reason, at: at,
+		endings[i] = ending{m: q, status: tideline.StatusFailed, reason: how.reason, at: how.at, note: how.note,
 			early: early[receiptKey{q.accountID, q.whatsAppID}]}
+		if endings[i].early != nil {
+			sent = append(sent, q.id)
+		}
 	}
-	return t.end(ctx, bs, endings)
+	return sent, t.end(ctx, bs, endings)
 }

@@ -96,7 +96,12 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	deliveries, err := t.lockDeliveries(ctx, jobs)
+	arrived, err := t.putDelivered(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return arrived[j.outcome.DeliveryID] })
+	deliveries, err := t.lockDeliveries(ctx, others)
 	if err != nil {
 		return err
 	}
@@ -105,14 +110,18 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 		j.err = nil
 		o := j.outcome
 		w, d := endpoints[o.WebhookID], deliveries[o.DeliveryID]
-		if w == nil || w.WorkspaceID != o.WorkspaceID || d == nil || d.workspaceID != o.WorkspaceID || d.webhookID != o.WebhookID {
+		here := arrived[o.DeliveryID] || d != nil && d.workspaceID == o.WorkspaceID && d.webhookID == o.WebhookID
+		if w == nil || w.WorkspaceID != o.WorkspaceID || !here {
 			j.err = notFound("delivery")
 			continue
 		}
 		if a := o.Attempt; a != nil {
 			attempts = append(attempts, o.DeliveryID, a.At.UnixMicro(), a.Duration.Microseconds(), a.StatusCode, a.Error, a.Request, a.Response)
 		}
-		if d.state.Pending() {
+		switch {
+		case d == nil:
+			w.apply(o)
+		case d.state.Pending():
 			d.apply(o)
 			w.apply(o)
 		}
@@ -124,6 +133,35 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 		return err
 	}
 	return t.saveEndpoints(ctx, endpoints)
+}
+
+var updateDelivered = newMulti(`UPDATE deliveries SET state = '`+string(tideline.DeliveryDelivered)+`', attempts = attempts + 1, due_at = NULL,
+	ended_at = v.column4, note = '' FROM (VALUES `, `) AS v WHERE deliveries.id = v.column1 AND deliveries.webhook_id = v.column2
+	AND deliveries.workspace_id = v.column3 AND deliveries.state IN ('`+string(tideline.DeliveryWaiting)+`', '`+string(tideline.DeliveryAside)+`')
+	RETURNING deliveries.id`, "BIGINT", "BIGINT", "BIGINT", "BIGINT")
+
+// putDelivered ends the deliveries that arrived, as nearly all do, without reading
+// them before, and says which these are. It leaves out what is not as expected,
+// and deliveries with several outcomes, which have to be taken one by one.
+func (t *tx) putDelivered(ctx context.Context, jobs []*job) (arrived map[int64]bool, err error) {
+	times := make(map[int64]int, len(jobs))
+	for _, j := range jobs {
+		times[j.outcome.DeliveryID]++
+	}
+	args := make([]any, 0, len(jobs)*updateDelivered.cols)
+	for _, j := range jobs {
+		o := j.outcome
+		if o.State == tideline.DeliveryDelivered && o.Attempt != nil && o.Note == "" && times[o.DeliveryID] == 1 {
+			args = append(args, o.DeliveryID, o.WebhookID, o.WorkspaceID, toMillis(o.At))
+		}
+	}
+	arrived = make(map[int64]bool, len(jobs))
+	return arrived, t.eachAll(ctx, updateDelivered, args, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		arrived[id] = true
+		return err
+	})
 }
 
 func (d *inDelivery) apply(o *store.Outcome) {

@@ -179,8 +179,11 @@ func (x *peerIndex) make(ctx context.Context, j *job) (*knownChat, error) {
 	_, err = x.t.exec(ctx, `INSERT INTO chats (id, workspace_id, account_id, jid, lid, phone, name, auto_name, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.id, c.workspaceID, c.accountID, string(c.jid), string(c.lid),
 		string(in.Chat.Phone()), c.name, c.auto, created.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
 	x.tell(c)
-	return c, err
+	return c, x.t.findable(ctx, c.searched())
 }
 
 // automaticName is what a chat is called whose peer has no name.
@@ -216,12 +219,16 @@ func isDigits(s string) bool {
 func (x *peerIndex) setAddresses(ctx context.Context, c *knownChat, jid, lid tideline.JID) error {
 	delete(x.byJID, chatKey{c.accountID, c.jid})
 	delete(x.byLID, chatKey{c.accountID, c.lid})
+	was := c.searched()
 	c.jid, c.lid = jid, lid
 	x.add(c)
 	x.tell(c)
 	_, err := x.t.exec(ctx, `UPDATE chats SET jid = $1, lid = $2, phone = $3 WHERE id = $4 AND workspace_id = $5`,
 		string(jid), string(lid), string(jid.Phone()), c.id, c.workspaceID)
-	return err
+	if err != nil {
+		return err
+	}
+	return x.t.refindable(ctx, was, c.searched())
 }
 
 // tell notes a change of a chat.
@@ -251,10 +258,14 @@ func (x *peerIndex) rename(ctx context.Context, c *knownChat, wish, auto string)
 	} else if err := x.t.nameChats(ctx, []*chatName{name}); err != nil {
 		return err
 	}
+	was := c.searched()
 	c.name, c.auto = name.name, auto
 	x.tell(c)
 	_, err := x.t.exec(ctx, `UPDATE chats SET name = $1, auto_name = $2 WHERE id = $3 AND workspace_id = $4`, c.name, c.auto, c.id, c.workspaceID)
-	return err
+	if err != nil {
+		return err
+	}
+	return x.t.refindable(ctx, was, c.searched())
 }
 
 // takeOver moves all that is in the chat from, which is known by hidden id
@@ -333,6 +344,9 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 	}
 	_, err = t.exec(ctx, `DELETE FROM chats WHERE id = $1 AND workspace_id = $2`, from.id, from.workspaceID)
 	if err != nil {
+		return err
+	}
+	if err := t.refindable(ctx, from.searched(), searched{workspaceID: from.workspaceID, chatID: from.id}); err != nil {
 		return err
 	}
 	delete(x.byJID, chatKey{from.accountID, from.jid})

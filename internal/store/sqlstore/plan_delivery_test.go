@@ -27,7 +27,7 @@ func TestDeliveriesNeverScanTheLog(t *testing.T) {
 	for name, m := range map[string]*multi{
 		"event workspaces": selectEventWorkspaces, "event accounts": selectEventAccounts, "aliases": selectChatAliases,
 		"event reactions": selectEventReactions, "kept reactions": selectKeptReactions, "webhooks": selectEnabledWebhooks,
-		"endpoints": selectEndpoints, "in delivery": selectInDelivery, "update deliveries": updateDeliveries,
+		"endpoints": selectEndpoints, "in delivery": selectInDelivery, "update deliveries": updateDeliveries, "update delivered": updateDelivered,
 		"announced downloads": announcedDownloads,
 	} {
 		queries[name] = m.texts[dialectSQLite][3]

@@ -22,7 +22,7 @@ func TestBatchesNeverScanATable(t *testing.T) {
 		"update settled": updateSettled, "update status": updateStatus,
 		"delete queued": deleteQueued, "delete early": deleteEarly,
 		"chat views": selectChatViews, "labels of chats": selectLabelsOfChats, "message views": selectMessageViews,
-		"reactions": selectReactions,
+		"delete grams": deleteGrams, "reactions": selectReactions, "files of messages": selectMessageFiles, "members of messages": selectMessageMembers,
 	} {
 		for log := range m.texts[dialectSQLite] {
 			args := make([]any, m.cols<<log)

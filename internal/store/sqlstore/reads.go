@@ -13,7 +13,8 @@ const readRows = 64
 // readStatements are those that read the rows of a page, which are long: one
 // that names 32 chats takes SQLite longer to compile than to run.
 func readStatements() []*multi {
-	return []*multi{selectChatViews, selectLabelsOfChats, selectMessageViews, selectReactions, selectEventReactions, selectChatAliases}
+	return []*multi{selectChatViews, selectLabelsOfChats,
+		selectMessageViews, selectMessageFiles, selectMessageMembers, selectReactions, selectEventReactions, selectChatAliases}
 }
 
 // prepareReads prepares what readers ask for again and again. It happens here

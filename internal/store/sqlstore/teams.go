@@ -31,13 +31,17 @@ func (t *tx) teamID(ctx context.Context, workspaceID int64, title string) (int64
 	if tideline.IsDefaultTeam(title) {
 		return 0, nil
 	}
-	if _, err := t.exec(ctx, `INSERT INTO teams (workspace_id, title) VALUES ($1, $2) ON CONFLICT (workspace_id, title) DO NOTHING`,
-		workspaceID, title); err != nil {
+	made, err := t.exec(ctx, `INSERT INTO teams (workspace_id, title) VALUES ($1, $2) ON CONFLICT (workspace_id, title) DO NOTHING`,
+		workspaceID, title)
+	if err != nil {
 		return 0, err
 	}
 	var id int64
-	err := t.one(ctx, `SELECT id FROM teams WHERE workspace_id = $1 AND title = $2`, []any{workspaceID, title}, &id)
-	return id, err
+	err = t.one(ctx, `SELECT id FROM teams WHERE workspace_id = $1 AND title = $2`, []any{workspaceID, title}, &id)
+	if err != nil || made == 0 {
+		return id, err
+	}
+	return id, t.audit(ctx, aboutTeam(tideline.Team{ID: id, WorkspaceID: workspaceID, Title: title}, tideline.AuditTeamCreated))
 }
 
 // Invite implements store.Teams.
@@ -64,7 +68,10 @@ func (s *Store) Invite(ctx context.Context, m tideline.Member, team string, seat
 			}
 			m.TeamID, added = teamID, true
 			m.InvitedAt, m.JoinedAt = m.InvitedAt.UTC().Truncate(time.Millisecond), time.Time{}
-			invited, err = t.addMember(ctx, m)
+			if invited, err = t.addMember(ctx, m); err != nil {
+				return err
+			}
+			err = t.auditInvited(ctx, invited, invited.Role, invited.TeamID)
 		}
 		if err != nil {
 			return err
@@ -80,13 +87,17 @@ func (t *tx) inviteAgain(ctx context.Context, old, m tideline.Member, teamID int
 	if old.Role == tideline.RoleOwner {
 		return old, tideline.Errorf(tideline.CodeConflict, "the owner of the workspace can't be invited to it")
 	}
+	role, team := old.Role, old.TeamID
 	old.Role, old.TeamID = m.Role, teamID
 	if old.Status() == tideline.MemberInvited {
 		old.InvitedAt = m.InvitedAt.UTC().Truncate(time.Millisecond)
 	}
 	_, err := t.exec(ctx, `UPDATE members SET role = $1, team_id = $2, invited_at = $3 WHERE id = $4 AND workspace_id = $5`,
 		string(old.Role), orNull(teamID), toMillis(old.InvitedAt), old.ID, old.WorkspaceID)
-	return old, err
+	if err != nil {
+		return old, err
+	}
+	return old, t.auditInvited(ctx, old, role, team)
 }
 
 // memberByEmail reads a present member; sql.ErrNoRows when there is none.
@@ -130,7 +141,13 @@ func (s *Store) RevokeInvitation(ctx context.Context, workspaceID, memberID int6
 		if err := t.unassignAll(ctx, workspaceID, memberID, at); err != nil {
 			return err
 		}
+		if err := t.shutOut(ctx, workspaceID, memberID); err != nil {
+			return err
+		}
 		t.tellSettings(workspaceID)
+		if err := t.audit(ctx, aboutMember(m, tideline.AuditInvitationRevoked, at)); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 }

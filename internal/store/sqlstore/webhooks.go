@@ -87,6 +87,7 @@ func (s *Store) PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (
 		// The one that is there comes before a deleted one; of those, the last.
 		var id int64
 		var deleted sql.NullInt64
+		var before *tideline.Webhook
 		err := t.one(ctx, `SELECT w.id, w.deleted_at FROM webhooks w WHERE w.workspace_id = $1 AND w.event_type = $2 AND w.url = $3
 			ORDER BY coalesce(w.deleted_at, 0) > 0, w.id DESC LIMIT 1`,
 			[]any{w.WorkspaceID, string(w.EventType), w.URL}, &id, &deleted)
@@ -98,6 +99,11 @@ func (s *Store) PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (
 			changed = true
 			err = t.restoreWebhook(ctx, w, id, limit)
 		case err == nil && w.Enabled:
+			var old tideline.Webhook
+			if old, err = t.webhook(ctx, w.WorkspaceID, id); err != nil {
+				return err
+			}
+			before = &old
 			changed, err = t.enableWebhook(ctx, w, id)
 		}
 		if err != nil {
@@ -106,8 +112,10 @@ func (s *Store) PutWebhook(ctx context.Context, w tideline.Webhook, limit int) (
 		if changed {
 			t.tellSettings(w.WorkspaceID)
 		}
-		put, err = t.webhook(ctx, w.WorkspaceID, id)
-		return err
+		if put, err = t.webhook(ctx, w.WorkspaceID, id); err != nil || !changed {
+			return err
+		}
+		return t.auditWebhook(ctx, before, put, w.UpdatedAt)
 	})
 	return put, changed, err
 }
@@ -178,6 +186,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err != nil {
 			return err
 		}
+		before := w
 		sets := "updated_by = $1, updated_at = $2"
 		if u.Enabled != nil && *u.Enabled && !w.Enabled {
 			sets += ", " + cleared
@@ -205,8 +214,10 @@ func (s *Store) UpdateWebhook(ctx context.Context, workspaceID, webhookID int64,
 			return err
 		}
 		t.tellSettings(workspaceID)
-		updated, err = t.webhook(ctx, workspaceID, webhookID)
-		return err
+		if updated, err = t.webhook(ctx, workspaceID, webhookID); err != nil {
+			return err
+		}
+		return t.auditWebhook(ctx, &before, updated, u.At)
 	})
 	return updated, err
 }
@@ -224,6 +235,10 @@ func (s *Store) DeleteWebhook(ctx context.Context, workspaceID, webhookID int64,
 		if err := t.lockWebhooks(ctx, workspaceID); err != nil {
 			return err
 		}
+		w, err := t.webhook(ctx, workspaceID, webhookID)
+		if err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE webhooks SET deleted_at = $1, updated_by = $2, updated_at = $1
 			WHERE id = $3 AND workspace_id = $4 AND deleted_at IS NULL`, at.UnixMilli(), by, webhookID, workspaceID)
 		if err := mustChange(n, err, "webhook"); err != nil {
@@ -238,7 +253,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, workspaceID, webhookID int64,
 				return err
 			}
 		}
-		return nil
+		return t.audit(ctx, aboutWebhook(w, tideline.AuditWebhookDeleted, at))
 	})
 }
 
@@ -253,8 +268,10 @@ func (s *Store) RotateSecret(ctx context.Context, workspaceID, webhookID int64, 
 			return err
 		}
 		t.tellSettings(workspaceID)
-		rotated, err = t.webhook(ctx, workspaceID, webhookID)
-		return err
+		if rotated, err = t.webhook(ctx, workspaceID, webhookID); err != nil {
+			return err
+		}
+		return t.audit(ctx, aboutWebhook(rotated, tideline.AuditSecretRotated, at))
 	})
 	return rotated, err
 }

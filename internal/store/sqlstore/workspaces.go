@@ -88,6 +88,9 @@ func (s *Store) CreateWorkspace(ctx context.Context, w tideline.Workspace, owner
 			return err
 		}
 		t.tellSettings(id)
+		if err := t.audit(ctx, aboutWorkspace(made, tideline.AuditWorkspaceCreated, w.CreatedAt, set("owner", member.Email)...)); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 	if err != nil {
@@ -185,6 +188,9 @@ func (s *Store) UpdateWorkspace(ctx context.Context, workspaceID int64, u store.
 				return err
 			}
 		}
+		if err := t.audited(ctx, aboutWorkspace(updated, tideline.AuditWorkspaceChanged, u.At, workspaceDiff(before, updated, u)...)); err != nil {
+			return err
+		}
 		return t.bump(ctx)
 	})
 	if err != nil {
@@ -250,6 +256,9 @@ func (t *tx) rescaleGaps(ctx context.Context, workspaceID int64, from, to tideli
 // PutPlan implements store.Workspaces.
 func (s *Store) PutPlan(ctx context.Context, p tideline.Plan) error {
 	return s.write(ctx, "put plan", func(ctx context.Context, t *tx) error {
+		if err := t.auditPlan(ctx, p); err != nil {
+			return err
+		}
 		_, err := t.exec(ctx, `INSERT INTO plans (name, credits, api_calls, seats, webhooks, max_file_bytes, api, attachments, gap_adjustable)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (name) DO UPDATE SET credits = excluded.credits, api_calls = excluded.api_calls, seats = excluded.seats,

@@ -227,9 +227,12 @@ func (l *listener) settingsOfAll() []tideline.Change {
 	return changes
 }
 
-// allAnnouncements are the rows of both tables.
+// allAnnouncements are the rows of all tables.
 func allAnnouncements() map[string]func(*listener) {
 	all := maps.Clone(announcements)
 	maps.Copy(all, settingsAnnouncements)
+	maps.Copy(all, workAnnouncements)
+	maps.Copy(all, toolAnnouncements)
+	maps.Copy(all, teamAnnouncements)
 	return all
 }

@@ -303,6 +303,40 @@ var deliveryTests = map[string]func(*testing.T, *world){
 		same(t, "nothing to store", len(w.store.PutOutcomes(w.ctx(), nil)), 0)
 	},
 
+	"ArrivalsAreCheckedLikeOtherOutcomes": func(t *testing.T, w *world) {
+		h, other := w.putHook(), w.putHook(func(h *tideline.Webhook) { h.URL += "/other" })
+		twice, dead, foreign, good := w.addDelivery(h, 1), w.addDelivery(h, 2), w.addDelivery(other, 3), w.addDelivery(h, 4)
+		w.outcome(dead, tideline.DeliveryDead)
+		of := func(d store.Delivery, state tideline.DeliveryState, n int) store.Outcome {
+			return store.Outcome{WorkspaceID: w.ws.ID, WebhookID: h.ID, DeliveryID: d.ID, State: state, At: w.now, DueAt: w.now,
+				Failed: state == tideline.DeliveryWaiting, Attempt: &store.Attempt{At: w.now.Add(time.Duration(n) * time.Second), StatusCode: 200 + n}}
+		}
+		stranger := of(good, tideline.DeliveryDelivered, 1)
+		stranger.WorkspaceID++
+		errs := w.store.PutOutcomes(w.ctx(), []store.Outcome{
+			of(twice, tideline.DeliveryWaiting, 1), of(good, tideline.DeliveryDelivered, 2), of(dead, tideline.DeliveryDelivered, 3),
+			of(foreign, tideline.DeliveryDelivered, 4), of(twice, tideline.DeliveryDelivered, 5),
+		})
+		w.wantCode(errs[3], tideline.CodeNotFound)
+		same(t, "the others are stored", []error{errs[0], errs[1], errs[2], errs[4]}, []error{nil, nil, nil, nil})
+		w.wantCode(w.store.PutOutcomes(w.ctx(), []store.Outcome{stranger})[0], tideline.CodeNotFound)
+		for _, c := range []struct {
+			d        store.Delivery
+			state    tideline.DeliveryState
+			attempts int // counted
+			logged   int
+		}{
+			{twice, tideline.DeliveryDelivered, 2, 2}, {good, tideline.DeliveryDelivered, 1, 1}, {dead, tideline.DeliveryDead, 1, 2},
+			{foreign, tideline.DeliveryWaiting, 0, 0},
+		} {
+			got, attempts := w.delivery(c.d.ID)
+			same(t, "state, attempts, log", []any{got.State, got.Attempts, len(attempts)}, []any{c.state, c.attempts, c.logged})
+		}
+		after, err := w.store.Webhook(w.ctx(), w.ws.ID, h.ID)
+		w.must(err)
+		same(t, "errors in the order of outcomes", after.ErrorsCounter, int64(0))
+	},
+
 	"OutcomesAtOnceAllCount": func(t *testing.T, w *world) {
 		stores := []store.Store{w.store, w.another()}
 		h := w.putHook()

@@ -37,9 +37,13 @@ func testModel(t *testing.T, create func(testing.TB) Opener) {
 			"remove account": m.removeAccount,
 			"pair again":     m.pairAgain,
 			"look":           m.compareBalance,
+			"cancel":         m.cancel,
+			"first":          m.putFirst,
+			"list":           m.compareOrder,
 			"":               m.compareQueue,
 		})
 		m.compareBalance(rt)
+		m.compareOrder(rt)
 		m.compareMessages(rt)
 		m.world.audit()
 	})
@@ -56,6 +60,7 @@ type modelMessage struct {
 	status     tideline.Status
 	history    []tideline.Status
 	early      []tideline.Status // receipts that came before the settlement
+	place      int               // below 0 when it was put first
 }
 
 // modelKey is the use of an Idempotency-Key.

@@ -31,6 +31,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Receipts":    receiptTests,
 		"Inbox":       inboxTests,
 		"InboxLists":  inboxListTests,
+		"ChatCounts":  chatCountTests,
 		"Profiles":    profileTests,
 		"History":     historyTests,
 		"Team":        teamTests,
@@ -49,6 +50,14 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Events":      eventTests,
 		"Webhooks":    webhookTests,
 		"Deliveries":  deliveryTests,
+		"Sessions":    sessionTests,
+		"Links":       linkTests,
+		"Audit":       auditTests,
+		"Teams":       teamSettingsTests,
+		"Queue":       queueTests,
+		"Usage":       usageTests,
+		"Labels":      labelTests,
+		"Tools":       toolTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -80,6 +89,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 	t.Run("NameModel", func(t *testing.T) {
 		t.Parallel()
 		testNameModel(t, create)
+	})
+	t.Run("SearchModel", func(t *testing.T) {
+		t.Parallel()
+		testSearchModel(t, create)
 	})
 	t.Run("FanOutModel", func(t *testing.T) {
 		t.Parallel()

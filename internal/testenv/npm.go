@@ -1,4 +1,4 @@
-package baileys
+package testenv
 
 import (
 	"bytes"
@@ -14,33 +14,46 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/gofrs/flock"
 )
 
 const (
-	leastNode      = 20 // the library's own demand
-	installTimeout = 5 * time.Minute
+	leastNode  = 20 // the packages' own demand
+	npmTimeout = 5 * time.Minute
 )
 
-// installed makes sure, once per test run, that the library is there and is the one in the lock file,
-// and returns the folder.
-var installed = sync.OnceValues(func() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
-	defer cancel()
-	if err := checkNode(ctx); err != nil {
-		return "", err
-	}
+// nodeFolders are the folders whose packages this process has made sure of.
+var nodeFolders sync.Map // string → func() error
+
+// NodePackages makes sure, once per test run, that the npm packages are there
+// which the lock file in the test's own folder names, and gives that folder.
+// node_modules is in it. The packages are tools of tests; nothing of them gets
+// into the binary.
+func NodePackages(t testing.TB) string {
+	t.Helper()
 	dir, err := os.Getwd() // a test runs in its package's folder
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	return dir, install(ctx, dir)
-})
+	once, _ := nodeFolders.LoadOrStore(dir, sync.OnceValue(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), npmTimeout)
+		defer cancel()
+		if err := checkNode(ctx); err != nil {
+			return err
+		}
+		return npmCI(ctx, dir)
+	}))
+	if err := once.(func() error)(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 func checkNode(ctx context.Context) error {
-	const advice = "this test drives a client written for Node.js: install Node.js 20 or later with npm, by scripts/setup-test or from nodejs.org, and put both on PATH"
+	const advice = "this test uses npm packages: install Node.js 20 or later with npm, by scripts/setup-test or from nodejs.org, and put both on PATH"
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if err != nil {
 		return fmt.Errorf("%s: %w", advice, err)
@@ -56,9 +69,9 @@ func checkNode(ctx context.Context) error {
 	return nil
 }
 
-// install runs npm, unless what the lock file names was installed before. Test runs that share the
-// folder take turns.
-func install(ctx context.Context, dir string) (err error) {
+// npmCI runs npm, unless what the lock file names was installed before. Test runs
+// that share the folder take turns.
+func npmCI(ctx context.Context, dir string) (err error) {
 	lockFile, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
 		return err
