@@ -31,7 +31,7 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	cookie := auth.CookieName(secure)
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
-		Language: func(p *tideline.Principal) string { return p.Member.Language },
+		Language: func(p *tideline.Principal) string { return p.Member.Language }, Position: s.live.Position,
 		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
 			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
 		},
