@@ -110,6 +110,9 @@ func (s *Service) State(ctx context.Context, ev whatsapp.StateEvent) {
 	s.log.InfoContext(ctx, "account state", "account", e.id, "state", ev.State, "reason", ev.Reason)
 	defer s.heard(e, EventState)()
 	s.applyUntil(ctx, e, ev.State, ev.Reason, ev.At, ev.Until)
+	if ev.State == tideline.AccountActive && s.deps.Presence != nil {
+		s.deps.Presence.Connected(e.id)
+	}
 }
 
 // Receipts implements whatsapp.Handler. Receipts of a device without an account
@@ -135,6 +138,9 @@ func (s *Service) Message(ctx context.Context, device string, m whatsapp.Inbound
 	}
 	defer s.heard(e, EventMessage)()
 	err = s.deps.Inbox.Receive(ctx, e.workspaceID, e.id, m)
+	if err == nil && m.Content != nil && !m.FromMe && s.deps.Presence != nil {
+		s.deps.Presence.Composing(e.workspaceID, e.id, whatsapp.ComposingEvent{Chat: m.Chat, Sender: m.Sender}) // it is written
+	}
 	if tideline.IsCode(err, tideline.CodeNotFound) {
 		return nil // the account was removed
 	}
@@ -178,6 +184,16 @@ func (s *Service) Name(ctx context.Context, device, name string) {
 	// WhatsApp repeats the name with the next full sync; not worth a retry.
 	if err := s.deps.Store.SetAccountName(ctx, e.id, name); err != nil {
 		s.log.WarnContext(ctx, "store an account's name", "account", e.id, "err", err)
+	}
+}
+
+// Composing implements whatsapp.Handler.
+func (s *Service) Composing(_ context.Context, device string, ev whatsapp.ComposingEvent) {
+	s.mu.Lock()
+	e := s.byDevice[device]
+	s.mu.Unlock()
+	if e != nil && s.deps.Presence != nil {
+		s.deps.Presence.Composing(e.workspaceID, e.id, ev)
 	}
 }
 

@@ -19,6 +19,8 @@ var errAway = errors.New("storage is away")
 // connector is a hand-made whatsapp.Connector. Accounts become active a second
 // after Connect, unless told otherwise.
 type connector struct {
+	whatsapp.Presencer // never called
+
 	handler whatsapp.Handler
 	login   time.Duration // how long a login takes
 	steps   chan whatsapp.PairEvent

@@ -72,6 +72,14 @@ type Profiles interface {
 	Linked(ctx context.Context, workspaceID, accountID int64) error
 }
 
+// Presence is told what people see of each other. Its methods must not block.
+type Presence interface {
+	// Composing: somebody begins or stops to write in a chat with the account.
+	Composing(workspaceID, accountID int64, e whatsapp.ComposingEvent)
+	// Connected: the account has a new connection.
+	Connected(accountID int64)
+}
+
 // Deps are the rooms that the service works with.
 type Deps struct {
 	Store     Storage
@@ -79,6 +87,7 @@ type Deps struct {
 	Waker     Waker        // nil: nobody is told
 	Inbox     Inbox        // nil: what comes in is dropped
 	Profiles  Profiles     // nil: nobody is told
+	Presence  Presence     // nil: nobody is told
 	Observer  Observer     // nil: nobody counts
 	Logger    *slog.Logger // nil: silent
 }

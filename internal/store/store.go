@@ -158,6 +158,9 @@ type Chats interface {
 	ChatLabels(ctx context.Context, workspaceID, chatID int64) ([]string, error)
 	// ChatView: not_found.
 	ChatView(ctx context.Context, workspaceID, chatID int64) (ChatView, error)
+	// ChatWith finds the chat of an account with a contact or group, by any of its
+	// addresses: not_found.
+	ChatWith(ctx context.Context, workspaceID, accountID int64, peer tideline.Peer) (tideline.Chat, error)
 	// ListChats lists chats by the time of their last message, the latest first,
 	// then by name, and says whether there are more after the page.
 	ListChats(ctx context.Context, workspaceID int64, f ChatFilter, p Page) ([]ChatView, bool, error)

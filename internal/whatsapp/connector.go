@@ -70,6 +70,7 @@ type Connector interface {
 	Close() error
 
 	Profiler
+	Presencer
 	// History reads a chunk of a phone's history that was announced to the handler
 	// and calls take for its parts, one after the other: contacts first. take must
 	// make a part durable; its error ends the reading and is returned. A chunk that
@@ -224,6 +225,9 @@ type Handler interface {
 	// ReachOut is told when WhatsApp limits to whom the account may write, and when
 	// it lifts that before its time. It may come again, and may change the end.
 	ReachOut(ctx context.Context, device string, l ReachOutLimit)
+	// Composing is told that somebody begins or stops to write in a chat. It should
+	// not block for long.
+	Composing(ctx context.Context, device string, e ComposingEvent)
 }
 
 // ReachOutLimit is WhatsApp's limit on writing to people with whom the account

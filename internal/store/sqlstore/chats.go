@@ -227,6 +227,20 @@ func (t *tx) chat(ctx context.Context, workspaceID, chatID int64) (c tideline.Ch
 	return c, missing(err, "chat")
 }
 
+// ChatWith implements store.Chats.
+func (s *Store) ChatWith(ctx context.Context, workspaceID, accountID int64, peer tideline.Peer) (c tideline.Chat, err error) {
+	err = sql.ErrNoRows
+	if peer.JID != "" {
+		err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.account_id = $1 AND c.jid = $2 AND c.workspace_id = $3`,
+			[]any{accountID, string(peer.JID), workspaceID}, chatFields(&c)...)
+	}
+	if errors.Is(err, sql.ErrNoRows) && peer.LID != "" {
+		err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.account_id = $1 AND c.lid = $2 AND c.lid <> '' AND c.workspace_id = $3`,
+			[]any{accountID, string(peer.LID), workspaceID}, chatFields(&c)...)
+	}
+	return c, failed("chat with", missing(err, "chat"))
+}
+
 // ChatByName implements store.Chats.
 func (s *Store) ChatByName(ctx context.Context, workspaceID int64, name string) (c tideline.Chat, err error) {
 	err = s.reader().one(ctx, `SELECT `+chatColumns+` FROM chats c WHERE c.workspace_id = $1 AND c.name = $2`,

@@ -19,7 +19,7 @@ import (
 // readers are the methods of store.Store that change nothing.
 var readers = strings.Fields(`
 	Version PrincipalByToken AccountsOf WorkspaceBySlug ListWorkspaces ListPlans ListMembers ListTokens Account AllAccounts
-	Chat ChatByName ChatLabels ChatView ListChats BarOf MessageByUID ChatMessages PlaceOf QueueLength
+	Chat ChatByName ChatWith ChatLabels ChatView ListChats BarOf MessageByUID ChatMessages PlaceOf QueueLength
 	FileByUID FileForLink Template ListTemplates LedgerEntries AuditLedger APICalls Setting
 	Replay DueDownloads NextDownload Backlog Lanes Outgoing FirstContact DueProfiles LostBlobs NewChats DueHistoryChunk NextHistoryChunk
 	ListTeams TextTemplate ListTextTemplates ListFiles ListEvents EventID UnsentEvents

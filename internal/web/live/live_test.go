@@ -68,8 +68,11 @@ func (w *world) note(what string) {
 	w.done = append(w.done, what)
 }
 
-func (w *world) Open(tideline.Chat)                        { w.note("open") }
-func (w *world) Compose(_ tideline.Chat, doing feed.Doing) { w.note("compose " + string(doing)) }
+func (w *world) Open(tideline.Chat) { w.note("open") }
+
+func (w *world) Compose(_ tideline.Chat, _ int64, doing feed.Doing) {
+	w.note("compose " + string(doing))
+}
 
 func (w *world) set(change func()) {
 	w.mu.Lock()

@@ -53,7 +53,7 @@ type Presence interface {
 	// Open says that a member has the chat open, which the pages repeat while they do.
 	Open(chat tideline.Chat)
 	// Compose says whether a member is writing or recording in the chat.
-	Compose(chat tideline.Chat, doing feed.Doing)
+	Compose(chat tideline.Chat, memberID int64, doing feed.Doing)
 }
 
 // Deps are what the section needs.

@@ -44,7 +44,7 @@ func (s *section) typing(q *ui.Request) error {
 			s.Presence.Open(c)
 		}
 		if p.Member.Role.MaySend() {
-			s.Presence.Compose(c, in.Doing)
+			s.Presence.Compose(c, p.Member.ID, in.Doing)
 		}
 	}
 	return q.JSON(http.StatusOK, map[string]bool{"ok": true})

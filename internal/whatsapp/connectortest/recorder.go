@@ -25,6 +25,7 @@ type recorder struct {
 	news     []whatsapp.News
 	chunks   []whatsapp.HistoryChunk
 	limits   []whatsapp.ReachOutLimit
+	composed []whatsapp.ComposingEvent
 	refuse   int // receipts and messages still to be refused
 	refused  int
 }
@@ -58,6 +59,10 @@ func (r *recorder) Name(_ context.Context, device, name string) {
 
 func (r *recorder) ReachOut(_ context.Context, _ string, l whatsapp.ReachOutLimit) {
 	r.note(func() { r.limits = append(r.limits, l) })
+}
+
+func (r *recorder) Composing(_ context.Context, _ string, e whatsapp.ComposingEvent) {
+	r.note(func() { r.composed = append(r.composed, e) })
 }
 
 func (r *recorder) Receipts(_ context.Context, device string, ids []string, status tideline.Status, at time.Time) (err error) {

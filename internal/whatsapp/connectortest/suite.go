@@ -26,7 +26,7 @@ const AckWait = 3 * time.Second
 // Run exercises a connector. newStorage gives an Open with empty storage; it is
 // called once per test, from parallel tests.
 func Run(t *testing.T, newStorage func(t testing.TB) Open) {
-	for _, group := range [][]scenario{pairing, sending, attachments, receipts, inbound, calls, kinds, groups, connection, ending, history} {
+	for _, group := range [][]scenario{pairing, sending, attachments, receipts, inbound, calls, kinds, groups, connection, ending, history, presence} {
 		for _, sc := range group {
 			t.Run(sc.name, func(t *testing.T) {
 				t.Parallel()

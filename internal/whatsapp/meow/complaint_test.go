@@ -185,6 +185,7 @@ func (*states) Name(context.Context, string, string)                         {}
 func (*states) News(context.Context, string, whatsapp.News) error            { return nil }
 func (*states) History(context.Context, string, whatsapp.HistoryChunk) error { return nil }
 func (*states) ReachOut(context.Context, string, whatsapp.ReachOutLimit)     {}
+func (*states) Composing(context.Context, string, whatsapp.ComposingEvent)   {}
 func (s *states) State(_ context.Context, e whatsapp.StateEvent) {
 	if e.State == tideline.AccountActive {
 		select {

@@ -166,6 +166,8 @@ func (nobody) State(context.Context, whatsapp.StateEvent)               {}
 func (nobody) Name(context.Context, string, string)                     {}
 func (nobody) ReachOut(context.Context, string, whatsapp.ReachOutLimit) {}
 
+func (nobody) Composing(context.Context, string, whatsapp.ComposingEvent) {}
+
 // Receipts refuses them, so that WhatsApp keeps them for one who stores them.
 func (nobody) Receipts(context.Context, string, []string, tideline.Status, time.Time) error {
 	return errors.New("nobody takes receipts")

@@ -72,6 +72,8 @@ func (s *session) handle(evt any) bool {
 		s.refuses(e.CallID)
 	case *events.CallTerminate:
 		s.hungUp(e)
+	case *events.ChatPresence:
+		s.composing(e)
 	case *events.GroupInfo:
 		return s.altered(e.JID)
 	case *events.JoinedGroup:

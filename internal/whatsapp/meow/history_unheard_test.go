@@ -33,6 +33,8 @@ func (listener) News(context.Context, string, whatsapp.News) error { return nil 
 
 func (listener) ReachOut(context.Context, string, whatsapp.ReachOutLimit) {}
 
+func (listener) Composing(context.Context, string, whatsapp.ComposingEvent) {}
+
 func (l listener) History(_ context.Context, _ string, c whatsapp.HistoryChunk) error {
 	l.chunks <- c
 	return nil
