@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
 	"github.com/tidelinehq/tideline/internal/web/phones"
-	"github.com/tidelinehq/tideline/internal/web/tools"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
 )
@@ -28,6 +28,9 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
 		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
+			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -35,10 +38,11 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	members := team.New(s.store, nil)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
-		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
+		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
 		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
-		tools.New(tools.Deps{Team: members, Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store}),
+		s.numberPages(members),
+		s.toolPages(),
 	}
 	if s.world != nil {
 		sections = append(sections, phones.New(phones.Deps{World: s.world}))
