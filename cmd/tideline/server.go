@@ -238,6 +238,7 @@ func (s *server) openAPI(context.Context) (err error) {
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
+		TokensPage:     tokensPage,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
 		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
