@@ -48,6 +48,10 @@ func (s *server) person(name string) *person {
 		cancel()
 	})
 	p.ctx = ctx
+	// The tab lives as long as the context of its first step, which has no bound.
+	if err := chromedp.Do(ctx); err != nil {
+		s.t.Fatalf("open a tab: %v", err)
+	}
 	p.do("open a tab", chromedp.EmulateViewport(1280, 800))
 	return p
 }

@@ -245,3 +245,30 @@ func (s *server) received(number, text string) wasim.Received {
 	})
 	return found
 }
+
+// chat gives the shop's chat with a number; its ID is 0 when there is none yet.
+func (s *server) chat(number string) client.Chat {
+	s.t.Helper()
+	chats, _, err := s.api.Chats(s.t.Context(), client.ChatFilter{Phone: number})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(chats) == 0 {
+		return client.Chat{}
+	}
+	return chats[0]
+}
+
+// conversation gives the messages of the shop's chat with a number.
+func (s *server) conversation(number string) []client.MessageInfo {
+	s.t.Helper()
+	chat := s.chat(number)
+	if chat.ID == 0 {
+		return nil
+	}
+	list, _, err := s.api.ChatMessages(s.t.Context(), chat.ID, client.MessageFilter{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return list
+}
