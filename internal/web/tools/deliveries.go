@@ -152,7 +152,7 @@ func (s *section) showWebhook(q *ui.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.page(q, "tools/webhook", "tools.webhooks.one", "webhooks", v)
+	return s.page(q, "tools/webhook", "tools.webhooks.single", "webhooks", v)
 }
 
 // webhookLog is the part of a webhook's page that changes by itself.
