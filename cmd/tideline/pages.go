@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/httpapi"
 	"github.com/tidelinehq/tideline/internal/message"
@@ -18,7 +17,6 @@ import (
 	"github.com/tidelinehq/tideline/internal/web/entry"
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
-	"github.com/tidelinehq/tideline/internal/web/numbers"
 	"github.com/tidelinehq/tideline/internal/web/phones"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
@@ -33,24 +31,24 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	cookie := auth.CookieName(secure)
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
-		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+		Language: func(p *tideline.Principal) string { return p.Member.Language }, Position: s.live.Position,
 		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
 			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
 		},
+		Log: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	members := team.New(s.store, nil)
-	desk := outbox.NewDesk(s.outbox, s.store, members)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
-		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
+		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
-		usagepages.New(usagepages.Deps{Queue: desk, Books: s.store, Viewers: members}),
-		numbers.New(numbers.Deps{Desk: account.NewDesk(s.accounts, nil), Queue: desk, Accounts: s.store, Sandbox: s.common.Sandbox}),
-		s.toolPages(),
+		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		s.numberPages(members),
 		s.adminPages(members),
+		s.toolPages(members),
 	}
 	if s.world != nil {
 		sections = append(sections, phones.New(phones.Deps{World: s.world}))

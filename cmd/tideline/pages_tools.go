@@ -7,6 +7,6 @@ import (
 )
 
 // toolPages are those of templates, labels and webhooks.
-func (s *server) toolPages() ui.Section {
-	return tools.New(tools.Deps{Team: team.New(s.store, nil), Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store})
+func (s *server) toolPages(members *team.Service) ui.Section {
+	return tools.New(tools.Deps{Team: members, Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store})
 }

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 // patience bounds every wait. Nothing takes nearly as long; it only has to be
 // longer than any stall of a busy machine.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // chrome is the one browser of the test run.
 var chrome = sync.OnceValues(func() (context.Context, error) {
