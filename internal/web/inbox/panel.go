@@ -28,8 +28,8 @@ type panel struct {
 	Closed   bool
 	Unread   bool
 	Since    time.Time
-	Notes    []bubble // the latest first
-	Files    []bubble // pictures and documents among the last messages, the latest first
+	Notes    []bubble              // the latest first
+	Files    []bubble              // pictures and documents among the last messages, the latest first
 	History  []tideline.AuditEntry // what was done with the chat, the latest first
 	MayWork  bool
 }
