@@ -335,7 +335,7 @@ func TestProbesAndPages(t *testing.T) {
 		},
 		"/docs":              {"<html", "swagger"},
 		"/docs/openapi.yaml": {"openapi: 3.0", "/messages"},
-		"/":                  {"<html"},
+		"/":                  {"<html", "sign in"},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
 		if err != nil {

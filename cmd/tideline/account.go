@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidelinehq/tideline/client"
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -20,17 +21,25 @@ type accountCmd struct {
 	Remove    accountRemoveCmd    `cmd:"" help:"Take a number out of the workspace."`
 }
 
-type accountListCmd struct{}
+type accountListCmd struct {
+	apiFlags
+}
 
 // Help implements kong.HelpProvider.
 func (accountListCmd) Help() string {
-	return `Lists the workspace's WhatsApp numbers, the most recently connected first: that one sends when a request names none. A number is active only while its connection is proven alive.
+	return `Lists the workspace's WhatsApp numbers, the most recently connected first: that one sends when a request names none. A number is active only while its connection is proven alive. With a token it lists what the API answers.
 
     tideline account list`
 }
 
 // Run lists accounts.
-func (accountListCmd) Run(ctx context.Context, a *app) error {
+func (c *accountListCmd) Run(ctx context.Context, a *app) error {
+	return c.choose(a,
+		func(api *client.Client) error { return askAccounts(ctx, a, api) },
+		func() error { return c.direct(ctx, a) })
+}
+
+func (accountListCmd) direct(ctx context.Context, a *app) error {
 	return a.with(ctx, func(d *desk) error {
 		accounts, _, err := d.store.AccountsOf(ctx, d.workspace.ID)
 		if err != nil {

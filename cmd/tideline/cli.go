@@ -20,6 +20,7 @@ type cli struct {
 
 	Send    sendCmd    `cmd:"" help:"Send a message through the running server."`
 	Message messageCmd `cmd:"" help:"Look at a message."`
+	Chat    chatCmd    `cmd:"" help:"List chats, and read one, through the running server."`
 	Queue   queueCmd   `cmd:"" help:"Look at what waits to be sent, pause numbers, cancel messages, send some first."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
 	Audit   auditCmd   `cmd:"" help:"Show who changed what."`

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tidelinehq/tideline/client"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -16,17 +17,25 @@ type messageCmd struct {
 
 type messageShowCmd struct {
 	UID string `arg:"" help:"The message_uid that POST /messages answered."`
+	apiFlags
 }
 
 // Help implements kong.HelpProvider.
 func (messageShowCmd) Help() string {
-	return `Shows a message's status and history, what it cost, and, while it waits, how many messages are before it and when it will be sent if its account stays connected.
+	return `Shows a message's status and history, what it cost, and, while it waits, how many messages are before it and when it will be sent if its account stays connected. With a token it shows what the API says of it: status and history.
 
-    tideline message show 0193a1b2-7c5d-7e3f-8a1b-2c3d4e5f6071`
+    tideline message show 0193a1b2-7c5d-7e3f-8a1b-2c3d4e5f6071
+    TIDELINE_TOKEN=tla_... tideline message show 0193a1b2-7c5d-7e3f-8a1b-2c3d4e5f6071 --server https://wa.example.org`
 }
 
 // Run shows a message.
 func (c *messageShowCmd) Run(ctx context.Context, a *app) error {
+	return c.choose(a,
+		func(api *client.Client) error { return askMessage(ctx, a, api, c.UID) },
+		func() error { return c.direct(ctx, a) })
+}
+
+func (c *messageShowCmd) direct(ctx context.Context, a *app) error {
 	return a.with(ctx, func(d *desk) error {
 		m, err := d.store.MessageByUID(ctx, d.workspace.ID, c.UID)
 		if tideline.IsCode(err, tideline.CodeNotFound) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -12,14 +13,17 @@ import (
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	pages "github.com/tidelinehq/tideline/internal/web"
+	"github.com/tidelinehq/tideline/internal/web/admin"
 	"github.com/tidelinehq/tideline/internal/web/entry"
 	"github.com/tidelinehq/tideline/internal/web/inbox"
 	"github.com/tidelinehq/tideline/internal/web/live"
 	"github.com/tidelinehq/tideline/internal/web/phones"
-	"github.com/tidelinehq/tideline/internal/web/tools"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 	usagepages "github.com/tidelinehq/tideline/internal/web/usage"
 )
+
+// tokensPage is the page with API tokens.
+const tokensPage = "/tokens"
 
 // openPages puts the pages together.
 func (s *server) openPages(messages *message.Service) (http.Handler, error) {
@@ -27,7 +31,11 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	cookie := auth.CookieName(secure)
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
-		Language: func(p *tideline.Principal) string { return p.Member.Language }, Log: s.log,
+		Language: func(p *tideline.Principal) string { return p.Member.Language }, Position: s.live.Position,
+		Attribute: func(ctx context.Context, p *tideline.Principal) context.Context {
+			return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
+		},
+		Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -35,15 +43,30 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	members := team.New(s.store, nil)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
-		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Log: s.log}),
+		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
 		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
-		tools.New(tools.Deps{Team: members, Files: s.files.Service, Webhooks: s.webhooks, Accounts: s.store}),
+		s.numberPages(members),
+		s.adminPages(members),
+		s.toolPages(members),
 	}
 	if s.world != nil {
 		sections = append(sections, phones.New(phones.Deps{World: s.world}))
 	}
 	return pages.New(kit, sections...)
+}
+
+func (s *server) adminPages(members *team.Service) ui.Section {
+	return admin.New(admin.Deps{
+		Team: members, Links: s.sessions, Tokens: auth.NewTokens(s.store, nil), Workspaces: s.workspaces(), Storage: s.store,
+		BaseURL: func(r *http.Request) string {
+			if s.serve.PublicURL != "" {
+				return s.publicURL()
+			}
+			return "http://" + r.Host // as it came, for whoever asked
+		},
+		APIPath: httpapi.Base,
+	})
 }
 
 func (s *server) entryPages(cookie string, secure bool, messages *message.Service) ui.Section {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,8 +30,7 @@ type sendCmd struct {
 	From     string `placeholder:"NUMBER" help:"The account that sends. Default: the most recently connected one."`
 	ChatName string `placeholder:"NAME" help:"Name of the chat, when it is new."`
 	Label    string `placeholder:"LABEL" help:"Label for the chat."`
-	Server   string `placeholder:"URL" help:"Server to send through. Default: the one that runs on the data folder."`
-	Token    string `placeholder:"TOKEN" help:"API token. Default: one made for this command and revoked when it ends."`
+	apiFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -85,42 +82,17 @@ func (c *sendCmd) check() error {
 }
 
 // Run sends a message.
-func (c *sendCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *sendCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	server, err := c.server(a)
-	if err != nil {
-		return err
-	}
-	token := c.Token
-	if token == "" {
-		var revoke func() error
-		if token, revoke, err = a.commandToken(ctx); err != nil {
+	return c.askAsOwner(ctx, a, "tideline send", func(api *client.Client) error {
+		sent, err := c.send(ctx, api)
+		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, revoke()) }()
-	}
-	api, err := client.New(server, token, client.WithUserAgent("tideline/"+buildVersion()))
-	if err != nil {
-		return err
-	}
-	sent, err := c.send(ctx, api)
-	if err != nil {
-		return whySend(err, server)
-	}
-	return a.show(map[string]string{"message_uid": sent.MessageUID}, func(w io.Writer) { fmt.Fprintln(w, sent.MessageUID) })
-}
-
-// whySend adds to what went wrong what the operator can do about it.
-func whySend(err error, server string) error {
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("no answer from %s: see with tideline doctor whether the server runs there, or name another with --server: %w", server, err)
-	}
-	if client.Code(err) == client.CodeInvalidToken {
-		return fmt.Errorf("%w: give a token of this server with --token or TIDELINE_TOKEN; tideline token create makes one", err)
-	}
-	return err
+		return a.show(map[string]string{"message_uid": sent.MessageUID}, func(w io.Writer) { fmt.Fprintln(w, sent.MessageUID) })
+	})
 }
 
 // send makes the call that the flags ask for.
@@ -156,33 +128,12 @@ func (c *sendCmd) send(ctx context.Context, api *client.Client) (sent client.Sen
 	return api.Send(ctx, m)
 }
 
-// commandTokenTTL bounds the life of a token that send could not revoke.
+// commandTokenTTL bounds the life of a token that a command could not revoke.
 const commandTokenTTL = 5 * time.Minute
 
-// server gives the address to send to.
-func (c *sendCmd) server(a *app) (string, error) {
-	if c.Server != "" {
-		return c.Server, nil
-	}
-	f, err := a.folder()
-	if err != nil {
-		return "", err
-	}
-	s, err := f.Server()
-	if err == nil {
-		// What a server that was killed left behind says nothing.
-		if locked, lockErr := f.Locked(); lockErr == nil && !locked {
-			err = fs.ErrNotExist
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", errors.New("no server is running on this data folder: start one with tideline serve, or name one with --server")
-	}
-	return s.URL, err
-}
-
-// commandToken makes a token of the workspace's owner for one command.
-func (a *app) commandToken(ctx context.Context) (text string, revoke func() error, err error) {
+// commandToken makes a token of the workspace's owner for one command, which its
+// name says.
+func (a *app) commandToken(ctx context.Context, use string) (text string, revoke func() error, err error) {
 	d, err := a.open(ctx)
 	if err != nil {
 		return "", nil, err
@@ -192,7 +143,7 @@ func (a *app) commandToken(ctx context.Context) (text string, revoke func() erro
 	if err != nil {
 		return "", nil, errors.Join(err, d.store.Close())
 	}
-	text, t, err := tokens.Create(ctx, d.workspace, owner, "tideline send", commandTokenTTL)
+	text, t, err := tokens.Create(ctx, d.workspace, owner, use, commandTokenTTL)
 	if err != nil {
 		return "", nil, errors.Join(err, d.store.Close())
 	}

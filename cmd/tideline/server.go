@@ -22,6 +22,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/operator"
 	"github.com/tidelinehq/tideline/internal/outbox"
+	"github.com/tidelinehq/tideline/internal/presence"
 	"github.com/tidelinehq/tideline/internal/profile"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -61,6 +62,7 @@ type server struct {
 	meow     *meow.Connector
 	outbox   *outbox.Service
 	inbox    *inbox.Service
+	presence *presence.Service
 	profiles *profile.Service
 	webhooks *webhook.Service
 	events   *webhook.Dispatcher
@@ -199,12 +201,13 @@ func (s *server) openServices(ctx context.Context) error {
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
 	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
 	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
+	s.presence = presence.New(presence.Deps{Store: s.store, Connector: s.meow, Stage: s.live, Logger: s.log})
 	var connector whatsapp.Connector = s.meow
 	if s.world != nil {
 		connector = s.world.Watch(s.meow) // the phones page scans the codes that are shown
 	}
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Observer: perAccount, Logger: s.log,
+		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	s.openWebhooks()
 	telemetry.Sources{
@@ -235,6 +238,7 @@ func (s *server) openAPI(context.Context) (err error) {
 		PublicURL:      s.serve.PublicURL,
 		PerIP:          auth.Rate{PerSecond: s.serve.RateLimit, Burst: int(max(1, s.serve.RateLimit))},
 		TrustedProxies: s.serve.TrustedProxy,
+		TokensPage:     tokensPage,
 	}, httpapi.Deps{
 		Auth: authenticator, Messages: messages, Files: s.files.Service, Team: team.New(s.store, nil), Webhooks: s.webhooks, Storage: s.store,
 		Meter: s.meter, Uses: s.uses, Metrics: s.metrics, Log: s.log,
@@ -268,6 +272,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
+	s.stack.start(ctx, "presence", s.presence.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
 	s.stack.start(ctx, "call meter", s.meter.Run)

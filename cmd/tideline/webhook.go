@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidelinehq/tideline/client"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/webhook"
@@ -47,7 +48,8 @@ func (a *app) oneWebhook(ctx context.Context, id int64, do func(d *desk, s *webh
 }
 
 type webhookListCmd struct {
-	Secrets bool `help:"Show the secrets that sign deliveries."`
+	Secrets bool `help:"Show the secrets that sign deliveries. Not with a token: the API keeps them to itself."`
+	apiFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -57,6 +59,12 @@ func (webhookListCmd) Help() string {
 
 // Run lists webhooks.
 func (c *webhookListCmd) Run(ctx context.Context, a *app) error {
+	return c.choose(a,
+		func(api *client.Client) error { return askWebhooks(ctx, a, api, c.Secrets) },
+		func() error { return c.direct(ctx, a) })
+}
+
+func (c *webhookListCmd) direct(ctx context.Context, a *app) error {
 	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
 		hooks, err := s.List(ctx, p)
 		if err != nil {
@@ -75,7 +83,8 @@ func (c *webhookListCmd) Run(ctx context.Context, a *app) error {
 type webhookAddCmd struct {
 	EventType string   `arg:"" help:"What to be told of, e.g. message:new."`
 	URL       string   `arg:"" help:"Where to post to."`
-	Account   []string `placeholder:"NUMBER" help:"Only events of this account, by its phone number; may be given several times. Default: all accounts."`
+	Account   []string `placeholder:"NUMBER" help:"Only events of this account, by its phone number; may be given several times. Default: all accounts. Not with a token."`
+	apiFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -90,6 +99,12 @@ Event types are message:new, message:sent:new, message:received:new, message:rea
 
 // Run adds a webhook.
 func (c *webhookAddCmd) Run(ctx context.Context, a *app) error {
+	return c.choose(a,
+		func(api *client.Client) error { return c.asked(ctx, a, api) },
+		func() error { return c.direct(ctx, a) })
+}
+
+func (c *webhookAddCmd) direct(ctx context.Context, a *app) error {
 	return a.webhooks(ctx, func(d *desk, s *webhook.Service, p *tideline.Principal) error {
 		accounts, err := d.accountIDs(ctx, c.Account)
 		if err != nil {
@@ -139,6 +154,7 @@ func (d *desk) accountIDs(ctx context.Context, numbers []string) ([]int64, error
 
 type webhookRemoveCmd struct {
 	ID int64 `arg:"" help:"The webhook, from tideline webhook list."`
+	apiFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -148,12 +164,15 @@ func (webhookRemoveCmd) Help() string {
 
 // Run removes a webhook.
 func (c *webhookRemoveCmd) Run(ctx context.Context, a *app) error {
-	return a.oneWebhook(ctx, c.ID, func(_ *desk, s *webhook.Service, p *tideline.Principal) error {
-		if err := s.Delete(ctx, p, c.ID); err != nil {
-			return err
-		}
-		return a.show(map[string]int64{"removed": c.ID}, func(w io.Writer) { fmt.Fprintf(w, "Webhook %d is gone.\n", c.ID) })
-	})
+	err := c.choose(a,
+		func(api *client.Client) error { return api.DeleteWebhook(ctx, c.ID) },
+		func() error {
+			return a.oneWebhook(ctx, c.ID, func(_ *desk, s *webhook.Service, p *tideline.Principal) error { return s.Delete(ctx, p, c.ID) })
+		})
+	if err != nil {
+		return err
+	}
+	return a.show(map[string]int64{"removed": c.ID}, func(w io.Writer) { fmt.Fprintf(w, "Webhook %d is gone.\n", c.ID) })
 }
 
 type webhookRotateCmd struct {

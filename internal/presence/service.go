@@ -79,7 +79,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx = ctx
 	for _, l := range s.lanes {
-		s.kick(l)
+		s.kick(l) //nolint:contextcheck // the context is the one above
 	}
 	s.mu.Unlock()
 	<-ctx.Done()
@@ -201,7 +201,7 @@ func (s *Service) run(ctx context.Context, l *lane) {
 			if l.idle() {
 				delete(s.lanes, l.accountID)
 			} else if due > 0 && s.ctx != nil {
-				l.timer = time.AfterFunc(due, func() {
+				l.timer = time.AfterFunc(due, func() { //nolint:contextcheck // the service has it
 					s.mu.Lock()
 					defer s.mu.Unlock()
 					s.kick(l)

@@ -187,3 +187,8 @@ func titleTaken(err error) error {
 	}
 	return tideline.Invalid([]tideline.FieldError{{Path: []string{"title"}, Msg: "is another team's already"}})
 }
+
+// Teams lists the workspace's teams by title, without the default team.
+func (s *Service) Teams(ctx context.Context, p *tideline.Principal) ([]tideline.Team, error) {
+	return s.store.ListTeams(ctx, p.Workspace.ID)
+}

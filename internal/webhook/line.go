@@ -70,7 +70,7 @@ func (t *turns) next(now time.Time) (*line, time.Time) {
 		return due
 	})
 	for len(t.due) > 0 && t.due[0].items[0].DueAt.After(now) {
-		t.later = append(t.later, heap.Pop(&t.due).(*line)) //nolint:errcheck // nothing else is in it
+		t.later = append(t.later, heap.Pop(&t.due).(*line))
 	}
 	if len(t.due) > 0 {
 		return t.due[0], time.Time{}
@@ -101,7 +101,7 @@ func (d dueLines) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (d *dueLines) Push(x any) {
-	l := x.(*line) //nolint:errcheck // turns pushes nothing else
+	l := x.(*line)
 	*d = append(*d, l)
 	l.turn = len(*d)
 }

@@ -321,7 +321,9 @@ func TestWhatAMemberDoesReachesOthersWhoSeeTheChat(t *testing.T) {
 	if err != nil || len(notices) != 1 || len(notices[0].People) != 2 || notices[0].People[0] != (feed.Person{MemberID: 5, Name: "Ann", Doing: feed.Typing}) {
 		t.Errorf("others get %+v, %v", notices, err)
 	}
-	own.wants(`{"kind":"typing","account":7,"chat":1,"people":[{"member":6,"name":"Ben","doing":"looking"}]}`)
+	// Of what she does herself, her pages hear nothing.
+	w.hub.Report(feed.Activity{WorkspaceID: 1, AccountID: 7, ChatID: 1, Person: feed.Person{MemberID: 6, Doing: feed.Nothing}})
+	own.wants(`{"kind":"typing","account":7,"chat":1}`)
 
 	for body, want := range map[string]int{
 		`{"chat":99,"doing":"typing"}`: http.StatusNotFound, `{"chat":1,"doing":"dancing"}`: http.StatusUnprocessableEntity,

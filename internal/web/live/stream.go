@@ -49,7 +49,7 @@ func (s *section) stream(q *ui.Request) error {
 	sub := s.Hub.Subscribe(feed.Subscriber{WorkspaceID: q.Principal.Workspace.ID, MemberID: member, Viewer: viewer, After: after})
 	defer sub.Close()
 
-	w := &writer{rc: http.NewResponseController(q.W), w: q.W, member: member}
+	w := &writer{rc: http.NewResponseController(q.W), w: q.W, member: member, people: make(map[int64]string)}
 	// The server's own limits are for requests that end.
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -152,7 +152,8 @@ type writer struct {
 	rc     *http.ResponseController
 	w      http.ResponseWriter
 	b      bytes.Buffer
-	member int64 // whose own activity is left out
+	member int64            // whose own activity is left out
+	people map[int64]string // by chat: the activity that was written last, as JSON
 }
 
 // notice is a feed.Notice as pages read it.
@@ -182,11 +183,26 @@ func (w *writer) notices(all []feed.Notice) {
 		if err != nil {
 			continue // numbers and strings always are JSON
 		}
+		if n.Kind == feed.KindActivity && !w.news(n.ChatID, len(shown.People) > 0, string(body)) {
+			continue
+		}
 		if n.ID != "" {
 			fmt.Fprintf(&w.b, "id: %s\n", n.ID)
 		}
 		fmt.Fprintf(&w.b, "data: %s\n\n", body)
 	}
+}
+
+// news reports whether the activity in a chat is another than was written last. It
+// is not when only the member's own changed, which is left out.
+func (w *writer) news(chat int64, some bool, activity string) bool {
+	last, known := w.people[chat]
+	if !some {
+		delete(w.people, chat)
+		return known
+	}
+	w.people[chat] = activity
+	return activity != last
 }
 
 // flush sends what was written. A browser that takes it up too slowly is an error.

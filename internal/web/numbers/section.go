@@ -177,7 +177,7 @@ func (s *section) show(q *ui.Request) error {
 	if at < 0 {
 		return ui.Missing()
 	}
-	return q.Page("numbers/number", ui.Page{Title: "numbers.one", TitleOf: []any{"name", rows[at].Label}, Nav: "numbers",
+	return q.Page("numbers/number", ui.Page{Title: "numbers.named", TitleOf: []any{"name", rows[at].Label}, Nav: "numbers",
 		Styles: styles, Scripts: []string{"numbers/numbers.js"}, Data: rows[at]})
 }
 

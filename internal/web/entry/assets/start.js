@@ -2,32 +2,39 @@
 import { $, morph } from "../ui/dom.js";
 import { fetchHTML } from "../ui/act.js";
 import { refresh } from "../ui/page.js";
+import { listen } from "../live/live.js";
 
-/** How long the message is watched, and how often it is looked at, in ms. */
-const patience = 10 * 60 * 1000;
-const pause = 1000;
-
-/** @param {Element} ticks */
-function watch(ticks) {
-  const end = Date.now() + patience;
-  let sent = Boolean(ticks.querySelector(".badge.ok"));
+/**
+ * Keeps the ticks as they are on the server. What comes while they are fetched is
+ * fetched together afterwards.
+ * @param {HTMLElement} ticks
+ */
+function follow(ticks) {
+  let fetching = false;
+  let more = false;
   const look = async () => {
-    if (!document.hidden) {
-      try {
-        morph(ticks, await fetchHTML("/start/message"));
-      } catch {
-        // The server is away for a moment; the next look may find it.
-      }
-      if (!sent && ticks.querySelector(".badge.ok")) {
-        sent = true; // the step is done, and the page shows it
-        await refresh().catch(() => {});
-      }
-      if (!ticks.isConnected || ticks.querySelector(".badge.info, .problems")) return;
+    if (fetching) {
+      more = true;
+      return;
     }
-    if (Date.now() < end) setTimeout(look, pause);
+    fetching = true;
+    const sent = Boolean($(".badge.ok", ticks));
+    try {
+      morph(ticks, await fetchHTML("/start/message"));
+      if (!sent && $(".badge.ok", ticks)) await refresh(); // the step is done, and the page shows it
+    } catch {
+      // The server is away for a moment; live.js says so, and that it is back.
+    }
+    if ($(".badge.info, .problems", ticks)) leave(); // read, or failed: nothing more will come
+    fetching = false;
+    if (more) {
+      more = false;
+      look();
+    }
   };
-  setTimeout(look, pause);
+  const leave = listen(["message"], look);
+  look(); // it may have changed since the page was made
 }
 
 const ticks = $("#ticks");
-if (ticks && ticks.dataset.over !== "true") watch(ticks);
+if (ticks && ticks.dataset.over !== "true") follow(ticks);

@@ -82,7 +82,9 @@ function connect() {
   });
   s.addEventListener("message", (e) => {
     if (e.lastEventId) last = e.lastEventId;
-    tell(JSON.parse(e.data));
+    const change = JSON.parse(e.data);
+    if (change.kind === "message" && looking.has(change.chat)) seen(change.chat);
+    tell(change);
   });
   s.addEventListener("signedout", () => location.reload());
   s.addEventListener("error", () => {
@@ -190,6 +192,19 @@ export function look(chat) {
   return () => {
     if (leave(chat)) report(chat, "");
   };
+}
+
+let seeing = 0;
+
+/**
+ * Something new is on screen.
+ * @param {number} chat
+ */
+function seen(chat) {
+  clearTimeout(seeing);
+  seeing = window.setTimeout(() => {
+    if (looking.has(chat) && document.visibilityState === "visible") report(chat, "looking");
+  }, 500);
 }
 
 /** @param {number} chat */
