@@ -14,6 +14,20 @@ let playing = null;
 let speed = speeds[0];
 
 class VoicePlayer extends HTMLElement {
+  /** @type {HTMLAudioElement} */
+  audio = /** @type {any} */ (null);
+  seconds = 0; // as its sender says
+  /** @type {HTMLElement} */
+  button = /** @type {any} */ (null);
+  /** @type {HTMLInputElement} */
+  range = /** @type {any} */ (null);
+  /** @type {SVGElement} */
+  shape = /** @type {any} */ (null);
+  /** @type {HTMLElement} */
+  time = /** @type {any} */ (null);
+  /** @type {HTMLElement} */
+  faster = /** @type {any} */ (null);
+
   connectedCallback() {
     if (this.audio) return;
     this.setAttribute("data-keep", "");
