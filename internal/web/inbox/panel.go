@@ -21,7 +21,7 @@ type panel struct {
 	Account  string
 	State    tideline.AccountState
 	Members  []person
-	Labels   []string
+	Labels   []tideline.Label
 	Known    []string // labels that the chat doesn't have
 	Assignee string   // e-mail; "" = nobody
 	Team     []choice // by e-mail
@@ -30,6 +30,7 @@ type panel struct {
 	Since    time.Time
 	Notes    []bubble // the latest first
 	Files    []bubble // pictures and documents among the last messages, the latest first
+	Past     []deed
 	MayWork  bool
 }
 
@@ -60,16 +61,12 @@ func (s *section) panel(q *ui.Request) error {
 	}
 	p := panel{
 		ID: v.Chat.ID, Name: v.Chat.Name, Face: faceOf(v), Phone: string(v.Chat.Phone), Group: v.Chat.JID.IsGroup(), Bar: v.Chat.Bar,
-		Account: accountName(&v.Account), State: v.Account.State, Labels: v.Labels, Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
+		Account: accountName(&v.Account), State: v.Account.State, Labels: around.coloured(v.Labels), Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
 		Since: v.Chat.CreatedAt, MayWork: around.me.Role.MaySend(),
 	}
-	known, err := s.Storage.LabelNames(q.Context(), q.Principal.Workspace.ID)
-	if err != nil {
-		return err
-	}
-	for _, label := range known {
-		if !slices.Contains(v.Labels, label) {
-			p.Known = append(p.Known, label)
+	for _, l := range around.labels {
+		if !slices.Contains(v.Labels, l.Name) {
+			p.Known = append(p.Known, l.Name)
 		}
 	}
 	if v.Responsible != nil {
@@ -93,6 +90,9 @@ func (s *section) panel(q *ui.Request) error {
 		p.Members = append(p.Members, one)
 	}
 	if err := s.keepsakes(q, v, &p); err != nil {
+		return err
+	}
+	if p.Past, err = s.past(q, v); err != nil {
 		return err
 	}
 	return q.Fragment("inbox/panel", p)

@@ -34,6 +34,8 @@ var assets embed.FS
 type Storage interface {
 	store.Chats
 	store.ChatCounts
+	store.AuditLog
+	ListLabels(ctx context.Context, workspaceID int64) ([]tideline.Label, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)

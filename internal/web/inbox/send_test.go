@@ -211,6 +211,9 @@ func TestWhatAMemberDoesWithAChat(t *testing.T) {
 	if got := text(panel.class("chip")...); got != "Berlin|vip|" {
 		t.Errorf("labels %q", got)
 	}
+	if got := text(panel.class("past")...); !strings.Contains(got, "Labels: Berlin, vip") || !strings.Contains(got, "Assigned to Olga") {
+		t.Errorf("history %q", got)
+	}
 	if got := text(panel.class("note-card")...); !strings.Contains(got, "pays late, see https://example.org/x") {
 		t.Errorf("notes %q", got)
 	}
