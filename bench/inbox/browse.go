@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 
 	"github.com/tidelinehq/tideline/internal/testenv"
@@ -83,7 +84,7 @@ func browse(ctx context.Context, s *server, o *options) (r result, err error) {
 		took, err := t.load(s)
 		if err == nil && load == o.Loads-1 {
 			r.Bytes, r.Requests = t.weight()
-			r.First, r.Again, err = t.changes(o)
+			err = t.changes(&r, o)
 		}
 		t.close()
 		if err != nil {
@@ -116,6 +117,9 @@ func newTab(ctx, browser context.Context, s *server, o *options) (*tab, error) {
 		_, err = chromedp.Call(t.ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: o.Throttle})
 	}
 	if err == nil {
+		_, err = chromedp.Call(t.ctx, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})
+	}
+	if err == nil {
 		_, err = chromedp.Call(t.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: atHand})
 	}
 	return t, err
@@ -145,29 +149,54 @@ func (t *tab) load(s *server) (time.Duration, error) {
 	return time.Duration(at * float64(time.Millisecond)), err
 }
 
-// changes opens one chat after the other, and then all of them again.
-func (t *tab) changes(o *options) (first, again []time.Duration, err error) {
+// changes opens one chat after the other, and then a few of them again.
+func (t *tab) changes(r *result, o *options) (err error) {
+	if r.LoadCPU, err = t.cpu(); err != nil {
+		return err
+	}
 	rows, err := chromedp.Run(t.ctx, chromedp.Evaluate[int](`document.querySelectorAll(".chat-row a").length`))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	n := min(o.Switches, rows-1)
 	for round := range 2 {
 		for row := 1; row <= n; row++ {
 			took, err := chromedp.Run(t.ctx, chromedp.Evaluate[float64](fmt.Sprintf("%s(%d)", change, row), chromedp.EvalAwaitPromise))
 			if err != nil {
-				return nil, nil, err
+				return err
 			}
 			d := time.Duration(took * float64(time.Millisecond))
 			if round == 0 {
-				first = append(first, d)
+				r.First = append(r.First, d)
 			} else {
-				again = append(again, d)
+				r.Again = append(r.Again, d)
 			}
+		}
+		if round == 0 && n > 0 {
+			after, err := t.cpu()
+			if err != nil {
+				return err
+			}
+			r.ChangeCPU = (after - r.LoadCPU) / time.Duration(n)
 		}
 		n = min(n, 5) // as many as somebody goes to and fro between
 	}
-	return first, again, nil
+	return nil
+}
+
+// cpu is the processor time that the page's main thread has used since it was
+// opened. On a busy machine it says more than how long things took.
+func (t *tab) cpu() (time.Duration, error) {
+	got, err := chromedp.Call(t.ctx, performance.GetMetrics, cdp.Empty{})
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range got.Metrics {
+		if m.Name == "TaskDuration" {
+			return time.Duration(m.Value * float64(time.Second)), nil
+		}
+	}
+	return 0, errors.New("the browser does not tell the processor time")
 }
 
 // hear counts what is loaded.

@@ -59,6 +59,9 @@ type result struct {
 	Interactive []time.Duration // one per load, sorted
 	First       []time.Duration // changes to a chat that was not open before, sorted
 	Again       []time.Duration // and to one that was
+	// Processor time of the page's main thread: until the page was at hand, and for
+	// each change.
+	LoadCPU, ChangeCPU time.Duration
 }
 
 func run(ctx context.Context, o *options) (err error) {
@@ -108,6 +111,7 @@ func show(r result, o *options) error {
 			"page_bytes": r.Bytes, "page_requests": r.Requests, "interactive_p50_ms": ms(interactive),
 			"interactive_max_ms": ms(quantile(r.Interactive, 1)),
 			"switch_p50_ms":      ms(quantile(r.First, 0.5)), "switch_p95_ms": ms(change),
+			"load_cpu_ms": ms(r.LoadCPU), "switch_cpu_ms": ms(r.ChangeCPU),
 			"switch_again_p50_ms": ms(quantile(r.Again, 0.5)), "switch_again_p95_ms": ms(quantile(r.Again, 0.95)),
 		})
 	}
@@ -122,6 +126,7 @@ func show(r result, o *options) error {
 	fmt.Printf("%-34s %8.0f ms, worst %5.0f  at most %.0f ms  %s\n", "can be used after (median)", ms(interactive), ms(quantile(r.Interactive, 1)), ms(goalInteractive), word(interactive > goalInteractive))
 	fmt.Printf("%-34s %8.0f ms, p95 %7.0f  at most %.0f ms  %s\n", "change to a chat (median)", ms(quantile(r.First, 0.5)), ms(change), ms(goalSwitch), word(change > goalSwitch))
 	fmt.Printf("%-34s %8.0f ms, p95 %7.0f\n", "back to it (median)", ms(quantile(r.Again, 0.5)), ms(quantile(r.Again, 0.95)))
+	fmt.Printf("%-34s %8.0f ms to open the page, %.0f ms for each change\n", "processor time of the main thread", ms(r.LoadCPU), ms(r.ChangeCPU))
 	return nil
 }
 

@@ -30,6 +30,10 @@ func furnish(s *server) {
 	s.send(client.Message{Phone: dilan, Text: "Your order 4711 is ready to be picked up."})
 	s.writes(ana, "Hello! I saw the blue bicycle in your window. Is it still there?")
 	s.sends(ana, wasim.File{Kind: "image", MIME: "image/png", Caption: "This one", Data: bicycle(s)})
+	eventually(s.t, "Ana's question has arrived", func() (bool, string) {
+		n := len(s.conversation(ana))
+		return n == 2, fmt.Sprint(n)
+	})
 	s.send(client.Message{Phone: ana, Text: "It is. Shall we keep it for you until tomorrow?"})
 	s.received(ana, "It is. Shall we keep it for you until tomorrow?")
 	s.send(client.Message{Phone: "+14840000009", Text: "Nobody will read this."})
