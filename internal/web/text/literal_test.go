@@ -66,7 +66,7 @@ func literals(template string) []string {
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tag := z.Token()
-			if slices.Contains([]string{"script", "style", "kbd", "code", "pre", "samp"}, tag.Data) {
+			if slices.Contains([]string{"script", "style", "kbd", "code", "samp"}, tag.Data) {
 				hidden = tag.Data
 			}
 			for _, a := range tag.Attr {
