@@ -77,7 +77,11 @@ func browse(ctx context.Context, s *server, o *options) (r result, err error) {
 		return r, fmt.Errorf("start %s: %w", path, err)
 	}
 	for load := range max(1, o.Loads) {
-		t, err := newTab(ctx, browser, s, o)
+		link, err := s.link(ctx)
+		if err != nil {
+			return r, fmt.Errorf("make a one-time link: %w", err)
+		}
+		t, err := newTab(browser, link, o.Throttle)
 		if err != nil {
 			return r, err
 		}
@@ -95,33 +99,29 @@ func browse(ctx context.Context, s *server, o *options) (r result, err error) {
 	return r, nil
 }
 
-// newTab opens a tab with a new profile and signs in.
-func newTab(ctx, browser context.Context, s *server, o *options) (*tab, error) {
-	link, err := s.link(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("make a one-time link: %w", err)
-	}
-	t := &tab{}
-	t.ctx, t.close = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(t.hear))
-	if err := chromedp.Do(t.ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(link), chromedp.Click(chromedp.CSS("main form button"))); err != nil {
-		t.close()
+// newTab opens a tab of the browser with a new profile and signs in.
+func newTab(browser context.Context, link string, throttle float64) (t *tab, err error) {
+	t = &tab{}
+	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(t.hear))
+	t.ctx, t.close = ctx, end
+	defer func() {
+		if err != nil {
+			end()
+		}
+	}()
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(link), chromedp.Click(chromedp.CSS("main form button"))); err != nil {
 		return nil, err
 	}
-	if err := until(t.ctx, `!location.pathname.startsWith("/enter") && document.readyState === "complete"`); err != nil {
-		t.close()
+	if err := until(ctx, `!location.pathname.startsWith("/enter") && document.readyState === "complete"`); err != nil {
 		return nil, err
 	}
-	// What signing in has loaded does not count: the cache is emptied.
-	_, err = chromedp.Call(t.ctx, network.ClearBrowserCache, cdp.Empty{})
-	if err == nil {
-		_, err = chromedp.Call(t.ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: o.Throttle})
+	if _, err := chromedp.Call(ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: throttle}); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		_, err = chromedp.Call(t.ctx, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})
+	if _, err := chromedp.Call(ctx, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		_, err = chromedp.Call(t.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: atHand})
-	}
+	_, err = chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: atHand})
 	return t, err
 }
 
@@ -133,6 +133,7 @@ func (t *tab) load(s *server) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the newest chat: %w", err)
 	}
+	// What signing in has loaded does not count: the cache is emptied.
 	if _, err := chromedp.Call(t.ctx, network.ClearBrowserCache, cdp.Empty{}); err != nil {
 		return 0, err
 	}
