@@ -216,6 +216,7 @@ export class ChatList extends HTMLElement {
     }
     for (const row of /** @type {HTMLElement[]} */ ([...this.list.children])) if (!rows.has(row)) row.remove();
     this.render();
+    for (const [at, row] of this.shown) this.place(row, at); // they were filled anew
     const held = new Set(this.shown.values());
     for (const row of /** @type {HTMLElement[]} */ ([...this.list.children])) if (!held.has(row)) row.remove();
   }
