@@ -28,8 +28,9 @@ type panel struct {
 	Closed   bool
 	Unread   bool
 	Since    time.Time
-	Notes    []bubble // the latest first
-	Files    []bubble // pictures and documents among the last messages, the latest first
+	Notes    []bubble              // the latest first
+	Files    []bubble              // pictures and documents among the last messages, the latest first
+	History  []tideline.AuditEntry // what was done with the chat, the latest first
 	MayWork  bool
 }
 
@@ -46,6 +47,7 @@ const (
 	panelMessages = 200
 	panelNotes    = 20
 	panelFiles    = 24
+	panelHistory  = 30
 )
 
 // panel answers with the side panel of a chat.
@@ -93,6 +95,9 @@ func (s *section) panel(q *ui.Request) error {
 		p.Members = append(p.Members, one)
 	}
 	if err := s.keepsakes(q, v, &p); err != nil {
+		return err
+	}
+	if p.History, _, err = s.Team.ChatHistory(q.Context(), q.Principal, v.Chat.ID, 0, panelHistory); err != nil {
 		return err
 	}
 	return q.Fragment("inbox/panel", p)

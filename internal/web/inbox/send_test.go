@@ -218,6 +218,9 @@ func TestWhatAMemberDoesWithAChat(t *testing.T) {
 	if got := text(panel.class("note-card")...); !strings.Contains(got, "pays late, see https://example.org/x") {
 		t.Errorf("notes %q", got)
 	}
+	if got := text(panel.class("deeds")...); !strings.Contains(got, "Chat assigned: ") || !strings.Contains(got, "→ Berlin, vip") && !strings.Contains(got, "Labels changed: Berlin, vip") {
+		t.Errorf("what was done: %q", got)
+	}
 	if v := view(); v.Chat.Unread == 0 || v.Responsible == nil {
 		t.Errorf("afterwards %+v", v.Chat)
 	}
