@@ -80,7 +80,12 @@ func (s *section) page(q *ui.Request) error {
 	return q.Page("inbox/page", ui.Page{
 		Title: "inbox.title", Nav: "inbox", Full: true, Data: data,
 		Styles:  []string{"inbox/layout.css", "inbox/list.css", "inbox/thread.css", "inbox/composer.css", "inbox/panel.css"},
-		Scripts: []string{"inbox/inbox.js"},
+		// All that the first one imports, so that a browser fetches them at once.
+		Scripts: []string{
+			"inbox/inbox.js", "inbox/list.js", "inbox/conversation.js", "inbox/thread.js", "inbox/composer.js", "inbox/outbox.js", "inbox/player.js",
+			"inbox/uploads.js", "inbox/record.js", "inbox/slash.js", "inbox/panel.js", "inbox/lightbox.js", "inbox/newchat.js", "inbox/format.js",
+			"inbox/ids.js", "inbox/icons.js",
+		},
 	})
 }
 

@@ -49,7 +49,6 @@ type office struct {
 	secret  string
 	acc     tideline.Account
 	reacted []whatsapp.Reaction
-	opened  []int64
 	now     time.Time
 	count   atomic.Int64
 }
@@ -81,8 +80,7 @@ func openOffice(t *testing.T) *office {
 	o.files = file.New(file.Config{LinkKey: []byte("key")}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler)})
 	kit, err := ui.New(ui.Config{Sessions: authenticator, Cookie: cookie})
 	o.must(err)
-	o.handler, err = web.New(kit, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil),
-		Opened: func(_ *tideline.Principal, c *store.ChatView) { o.opened = append(o.opened, c.Chat.ID) }}))
+	o.handler, err = web.New(kit, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil)}))
 	o.must(err)
 	o.ws, o.owner, o.secret, o.acc = o.tenant("acme")
 	return o
