@@ -68,8 +68,13 @@ func (s *section) window(q *ui.Request, around *surroundings, f filter, offset i
 			return w, err
 		}
 	}
+	labels, err := s.coloured(q, chats...)
+	if err != nil {
+		return w, err
+	}
 	for i := range chats {
 		r := s.row(q, around, &chats[i])
+		r.Labels = labels(chats[i].Labels[:min(len(chats[i].Labels), maxRowLabels)])
 		r.URL += f.suffix()
 		r.Position, r.Total = offset+i+1, w.Total
 		w.Rows = append(w.Rows, r)

@@ -21,7 +21,7 @@ type panel struct {
 	Account  string
 	State    tideline.AccountState
 	Members  []person
-	Labels   []string
+	Labels   []label
 	Known    []string // labels that the chat doesn't have
 	Assignee string   // e-mail; "" = nobody
 	Team     []choice // by e-mail
@@ -62,9 +62,14 @@ func (s *section) panel(q *ui.Request) error {
 	}
 	p := panel{
 		ID: v.Chat.ID, Name: v.Chat.Name, Face: faceOf(v), Phone: string(v.Chat.Phone), Group: v.Chat.JID.IsGroup(), Bar: v.Chat.Bar,
-		Account: accountName(&v.Account), State: v.Account.State, Labels: v.Labels, Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
+		Account: accountName(&v.Account), State: v.Account.State, Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
 		Since: v.Chat.CreatedAt, MayWork: around.me.Role.MaySend(),
 	}
+	labels, err := s.coloured(q, *v)
+	if err != nil {
+		return err
+	}
+	p.Labels = labels(v.Labels)
 	known, err := s.Storage.LabelNames(q.Context(), q.Principal.Workspace.ID)
 	if err != nil {
 		return err

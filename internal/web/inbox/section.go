@@ -64,6 +64,7 @@ type Team interface {
 	PutLabels(ctx context.Context, p *tideline.Principal, chatID int64, labels []string, replace bool) ([]string, error)
 	AddNote(ctx context.Context, p *tideline.Principal, chatID int64, text string, private bool) (string, error)
 	ChatHistory(ctx context.Context, p *tideline.Principal, chatID, past int64, limit int) ([]tideline.AuditEntry, bool, error)
+	LabelColours(ctx context.Context, p *tideline.Principal) (map[string]tideline.Colour, error)
 	SearchTemplates(ctx context.Context, p *tideline.Principal, query string) ([]team.Template, error)
 	CountUse(ctx context.Context, p *tideline.Principal, id int64) error
 }

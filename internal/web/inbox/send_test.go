@@ -254,3 +254,27 @@ func TestTemplatesAreFoundByNameAndText(t *testing.T) {
 	o.post("/inbox/templates/1/used", nil).ok()
 	o.post("/inbox/templates/99/used", nil).refused(http.StatusNotFound)
 }
+
+func TestLabelsHaveTheirColours(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t)
+	chat := o.receive("+14840000001", "Ana", "hello").ChatID
+	_, err := o.store.PutLabels(t.Context(), o.ws.ID, chat, []string{"vip", "new"}, true)
+	o.must(err)
+	all, err := o.store.ListLabels(t.Context(), o.ws.ID)
+	o.must(err)
+	colour := tideline.ColourPink
+	if tideline.ColourOf("vip") == colour {
+		colour = tideline.ColourTeal
+	}
+	_, err = o.store.UpdateLabel(t.Context(), o.ws.ID, all[1].ID, store.LabelUpdate{Colour: &colour})
+	o.must(err)
+	for _, path := range []string{"/inbox", fmt.Sprintf("/inbox/%d/panel", chat)} {
+		body := o.get(path).ok().body
+		for _, want := range []string{fmt.Sprintf(`data-colour="%s">vip<`, colour), fmt.Sprintf(`data-colour="%s">new<`, tideline.ColourOf("new"))} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: %s is missing in %s", path, want, body)
+			}
+		}
+	}
+}
