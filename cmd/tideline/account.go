@@ -154,6 +154,8 @@ type accountJSON struct {
 	Reason      string    `json:"reason,omitempty"`
 	BannedUntil *jsonTime `json:"banned_until,omitempty"`            // the server connects again by itself then
 	ReachOut    *jsonTime `json:"reach_out_limited_until,omitempty"` // until then it writes to nobody new
+	PausedBy    string    `json:"paused_by,omitempty"`    // who stopped its sending
+	PausedSince *jsonTime `json:"paused_since,omitempty"` // null while it sends
 	ConnectedOn jsonTime  `json:"connected_on"`
 	Owner       string    `json:"owner_email"`
 	CreatedAt   jsonTime  `json:"created_at"`
@@ -168,6 +170,9 @@ func accountView(a tideline.Account) accountJSON {
 	}
 	if a.State == tideline.AccountBanned && !a.Hold.BannedUntil.IsZero() {
 		v.BannedUntil = &jsonTime{a.Hold.BannedUntil}
+	}
+	if a.Pause.Paused() {
+		v.PausedBy, v.PausedSince = a.Pause.By, &jsonTime{a.Pause.Since}
 	}
 	if a.Hold.ReachOutLimited(time.Now()) {
 		v.ReachOut = &jsonTime{a.Hold.ReachOutUntil}
@@ -187,6 +192,9 @@ func whyAccount(a tideline.Account, now time.Time, in *time.Location) string {
 	}
 	if a.Hold.ReachOutLimited(now) {
 		parts = append(parts, "may write to nobody new until "+stamp(a.Hold.ReachOutUntil, in))
+	}
+	if a.Pause.Paused() {
+		parts = append(parts, "paused by "+a.Pause.By+" since "+stamp(a.Pause.Since, in))
 	}
 	return strings.Join(parts, "; ")
 }

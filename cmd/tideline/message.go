@@ -74,6 +74,7 @@ type messageJSON struct {
 	ReasonText string           `json:"reason_text,omitempty"`
 	Account    string           `json:"whatsapp_account_phone"`
 	State      string           `json:"whatsapp_account_state"`
+	Paused     bool             `json:"whatsapp_account_paused,omitempty"`
 	Chat       string           `json:"chat"`
 	Recipient  string           `json:"recipient_phone,omitempty"`
 	Text       string           `json:"text,omitempty"`
@@ -109,7 +110,7 @@ type placeJSON struct {
 func messageView(m store.MessageView) messageJSON {
 	v := messageJSON{
 		UID: m.Message.UID, ID: m.Message.ID, Status: string(m.Message.Status), Reason: string(m.Message.Reason),
-		Account: string(m.Account.Phone), State: string(m.Account.State), Chat: m.Chat.Name, Recipient: string(m.Chat.Phone),
+		Account: string(m.Account.Phone), State: string(m.Account.State), Paused: m.Account.Pause.Paused(), Chat: m.Chat.Name, Recipient: string(m.Chat.Phone),
 		Text: m.Message.Text, Credits: m.Message.Credits, SentBy: m.MemberName,
 		AcceptedAt: jsonTime{m.Message.AcceptedAt}, SentAt: jsonTime{m.Message.SentAt}, History: []changeJSON{},
 	}
@@ -138,6 +139,9 @@ func printMessage(w io.Writer, v messageJSON, loc *time.Location) {
 		}
 		if v.State != string(tideline.AccountActive) {
 			queue += ", once its account is connected again"
+		}
+		if v.Paused {
+			queue += ", once its account is resumed: tideline queue resume"
 		}
 	}
 	if v.File != nil {

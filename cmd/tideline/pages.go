@@ -29,6 +29,9 @@ const tokensPage = "/tokens"
 func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	secure := strings.HasPrefix(s.publicURL(), "https://")
 	cookie := auth.CookieName(secure)
+	if s.common.Sandbox {
+		cookie += "-sandbox" // browsers keep cookies by host, whatever the port: a server beside it must not sign its people out
+	}
 	kit, err := ui.New(ui.Config{
 		Sessions: s.sessions, Cookie: cookie, Secure: secure, Sandbox: s.common.Sandbox,
 		Language: func(p *tideline.Principal) string { return p.Member.Language }, Position: s.live.Position,

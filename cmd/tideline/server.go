@@ -269,6 +269,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.started = time.Now()
 	s.stack.start(ctx, "claim on the database", s.claim.Run)
 	s.stack.start(ctx, "live", s.live.Run)
+	s.stack.start(ctx, "changes of others", func(ctx context.Context) error { return s.live.Watch(ctx, s.store, s.log) })
 	s.stack.start(ctx, "webhooks", s.events.Run)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)

@@ -42,7 +42,6 @@ func TestNumbers(t *testing.T) {
 
 	// By a code that is typed.
 	p.open("/numbers/pair")
-	p.click("main details summary")
 	p.write("#pair-phone", chloe)
 	p.click(`form:has(#pair-phone) button`)
 	p.sees("main h2", "Type this code")

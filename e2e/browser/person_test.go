@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // person is somebody with a browser of their own, and what went on in it.
@@ -105,9 +107,9 @@ func (p *person) click(selector string) {
 // write types into a field, which loses what was in it.
 func (p *person) write(selector, text string) {
 	p.t.Helper()
-	p.do("write into "+selector,
-		chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Clear(chromedp.CSS(selector)),
-		chromedp.SendKeys(chromedp.CSS(selector), text))
+	p.do("write into "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	read[bool](p, fmt.Sprintf(`((e) => { e.focus(); e.select(); return true; })(document.querySelector(%s))`, quote(selector)))
+	p.do("write into "+selector, chromedp.KeyEvent(cmp.Or(text, kb.Delete)))
 }
 
 // press presses keys, one after the other, where the focus is.

@@ -109,4 +109,3 @@ func TestTheCustomersPhones(t *testing.T) {
 		return m.Status == "Read", m.Status
 	})
 }
-

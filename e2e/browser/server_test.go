@@ -43,35 +43,44 @@ var (
 	oneTimeLink  = regexp.MustCompile(`http://[^"\s]+/enter/[^"\s]+`)
 )
 
-// start starts a sandbox server with new data. It is stopped, and asked whether
-// the network understood all it was told, when the test ends.
+// start starts a sandbox server with new data. It is stopped when the test ends.
 func start(t *testing.T, flags ...string) *server {
 	t.Helper()
 	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), http: &http.Client{Transport: &http.Transport{}}}
 	s.launch("127.0.0.1:0", flags...)
-	t.Cleanup(func() {
-		if !t.Failed() {
-			var got struct{ Unhandled []wasim.Unhandled }
-			s.call(http.MethodGet, "/sandbox/unhandled", nil, &got)
-			if len(got.Unhandled) > 0 {
-				t.Errorf("stanzas that the network doesn't know: %+v", got.Unhandled)
-			}
-		}
-		s.http.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
-		defer cancel()
-		if code, err := s.process.Stop(ctx); !t.Failed() && (err != nil || code != 0) {
-			t.Errorf("stop: exit code %d, %v; want 0\n%s", code, err, s.process.Stderr())
-		}
-	})
 	return s
+}
+
+// finish stops the server and checks that the network understood all that it was
+// told.
+func (s *server) finish() {
+	s.t.Helper()
+	if !s.t.Failed() {
+		var got struct{ Unhandled []wasim.Unhandled }
+		s.call(http.MethodGet, "/sandbox/unhandled", nil, &got)
+		if len(got.Unhandled) > 0 {
+			s.t.Errorf("stanzas that the network doesn't know: %+v", got.Unhandled)
+		}
+	}
+	s.http.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
+	defer cancel()
+	if code, err := s.process.Stop(ctx); !s.t.Failed() && (err != nil || code != 0) {
+		s.t.Errorf("stop: exit code %d, %v; want 0\n%s", code, err, s.process.Stderr())
+	}
 }
 
 // launch starts the process on an address and waits until it can be used.
 func (s *server) launch(address string, flags ...string) {
 	s.t.Helper()
 	args := append([]string{"serve", "--sandbox", "--json", "--listen", address, "--rate-limit", "0", "--data", s.dir}, flags...)
-	s.process = testenv.Start(s.t, testenv.Command{Path: testenv.Binary(s.t), Args: args, Dir: s.t.TempDir()})
+	p := testenv.Start(s.t, testenv.Command{Path: testenv.Binary(s.t), Args: args, Dir: s.t.TempDir()})
+	s.process = p
+	s.t.Cleanup(func() {
+		if s.process == p { // and not one that came after it
+			s.finish()
+		}
+	})
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	match, err := s.process.AwaitStdout(ctx, wholeWelcome)

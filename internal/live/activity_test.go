@@ -2,12 +2,16 @@ package live_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/live"
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // running gives a hub that runs until the bubble ends.
@@ -95,5 +99,57 @@ func TestWhoTypesIsToldToThoseWhoSeeTheChat(t *testing.T) {
 		h.Report(report(2, ana(live.Typing)))
 		wants(t, "in the chat that they see", s, people(1, ana(live.Typing)))
 		wants(t, "in another workspace", other)
+	})
+}
+
+// others counts changes of other processes.
+type others struct {
+	mu   sync.Mutex
+	n    int64
+	fail error
+}
+
+func (o *others) OtherChanges(context.Context) (int64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.n, o.fail
+}
+
+func (o *others) set(n int64, fail error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.n, o.fail = n, fail
+}
+
+func TestWhatOtherProcessesChangeIsToldToEveryWorkspaceThatIsFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, o := live.New(&memory{}, live.Config{}), &others{n: 40}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.Watch(ctx, o, slog.New(slog.DiscardHandler)) }()
+		first, second := h.Subscribe(live.Subscriber{WorkspaceID: 1}), h.Subscribe(live.Subscriber{WorkspaceID: 2})
+		told := []live.Notice{{Kind: tideline.ChangeSettings}, {Kind: tideline.ChangeAccount}}
+		<-time.After(5 * time.Second)
+		wants(t, "what was before", first)
+		o.set(41, nil)
+		<-time.After(2 * time.Second)
+		wants(t, "a change", first, told...)
+		wants(t, "a change, elsewhere", second, told...)
+		o.set(0, errors.New("no storage"))
+		<-time.After(4 * time.Second)
+		o.set(41, nil)
+		<-time.After(4 * time.Second)
+		wants(t, "none", first)
+		o.set(40, nil) // one too many was counted
+		<-time.After(2 * time.Second)
+		wants(t, "a correction", first)
+		o.set(41, nil)
+		<-time.After(2 * time.Second)
+		wants(t, "another change", first, told...)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/tidelinehq/tideline/internal/tideline"
+import (
+	"context"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
+)
 
 // Changes tells what is written, so that pages can follow. Each write that changes
 // something that a person can see announces it; what is for the server alone, such
@@ -16,6 +20,10 @@ type Changes interface {
 	//
 	// fn must not block and must not keep the slice. Call OnChanges once, before
 	// anything is written. Other processes write too (the command line) and are not
-	// heard here.
+	// heard here; see OtherChanges.
 	OnChanges(fn func([]tideline.Change))
+	// OtherChanges counts the changes of the configuration (see Directory.Version)
+	// that others than this process made. More than the last time means that there
+	// were some; it may be one too many for a moment, while this process writes.
+	OtherChanges(ctx context.Context) (int64, error)
 }

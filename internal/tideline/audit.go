@@ -24,6 +24,10 @@ const (
 	AuditRoleChanged       AuditAction = "member.role_changed"
 	AuditMemberMoved       AuditAction = "member.moved" // to another team
 	AuditMemberRemoved     AuditAction = "member.removed"
+	AuditMemberJoined      AuditAction = "member.joined"  // an invited one
+	AuditMemberChanged     AuditAction = "member.changed" // by themselves: name, e-mail
+	AuditPasswordChanged   AuditAction = "member.password_changed"
+	AuditLinkCreated       AuditAction = "member.link_created" // a one-time link
 
 	AuditTeamCreated AuditAction = "team.created"
 	AuditTeamRenamed AuditAction = "team.renamed"
@@ -35,6 +39,11 @@ const (
 	AuditAccountPaired    AuditAction = "account.paired"
 	AuditAccountLoggedOut AuditAction = "account.logged_out"
 	AuditAccountRemoved   AuditAction = "account.removed"
+	AuditAccountPaused    AuditAction = "account.paused"
+	AuditAccountResumed   AuditAction = "account.resumed"
+
+	AuditQueueCancelled AuditAction = "queue.cancelled" // messages of an account's queue
+	AuditQueuePromoted  AuditAction = "queue.promoted"  // one goes first
 
 	AuditWebhookCreated AuditAction = "webhook.created"
 	AuditWebhookChanged AuditAction = "webhook.changed"
@@ -66,9 +75,11 @@ func AuditActions() []AuditAction {
 	return []AuditAction{
 		AuditWorkspaceCreated, AuditWorkspaceChanged, AuditPlanChanged,
 		AuditMemberAdded, AuditMemberInvited, AuditInvitationRevoked, AuditRoleChanged, AuditMemberMoved, AuditMemberRemoved,
+		AuditMemberJoined, AuditMemberChanged, AuditPasswordChanged, AuditLinkCreated,
 		AuditTeamCreated, AuditTeamRenamed, AuditTeamDeleted,
 		AuditTokenCreated, AuditTokenRevoked,
-		AuditAccountPaired, AuditAccountLoggedOut, AuditAccountRemoved,
+		AuditAccountPaired, AuditAccountLoggedOut, AuditAccountRemoved, AuditAccountPaused, AuditAccountResumed,
+		AuditQueueCancelled, AuditQueuePromoted,
 		AuditWebhookCreated, AuditWebhookChanged, AuditWebhookDeleted, AuditSecretRotated,
 		AuditTemplateCreated, AuditTemplateChanged, AuditTemplateDeleted,
 		AuditLabelCreated, AuditLabelChanged, AuditLabelMerged, AuditLabelDeleted,

@@ -11,9 +11,17 @@ func (s *Store) OnChanges(fn func([]tideline.Change)) { s.onChanges = fn }
 
 // announce tells what a transaction changed that is committed.
 func (s *Store) announce(t *tx) {
+	s.bumps.Add(t.bumps)
 	if len(t.changes) > 0 && s.onChanges != nil {
 		s.onChanges(t.changes)
 	}
+}
+
+// OtherChanges implements store.Changes.
+func (s *Store) OtherChanges(ctx context.Context) (int64, error) {
+	own := s.bumps.Load()
+	version, err := s.Version(ctx)
+	return version - own, err
 }
 
 // tell notes a change, which is announced after the commit. What a savepoint

@@ -31,7 +31,7 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return false, err
 		}
-		t.events, t.changes = t.events[:0], t.changes[:0]
+		t.events, t.changes, t.bumps = t.events[:0], t.changes[:0], 0
 		err := run(t)
 		if err == nil {
 			err = t.flush(ctx)

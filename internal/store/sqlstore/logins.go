@@ -76,6 +76,13 @@ func (s *Store) SetPassword(ctx context.Context, workspaceID, memberID int64, ha
 		if _, err := t.endSessions(ctx, workspaceID, memberID, keep); err != nil {
 			return err
 		}
+		m, err := t.presentMember(ctx, workspaceID, memberID)
+		if err != nil {
+			return err
+		}
+		if err := t.audit(ctx, aboutMember(m, tideline.AuditPasswordChanged, time.Time{})); err != nil {
+			return err
+		}
 		if _, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2 AND purpose = $3`,
 			memberID, workspaceID, string(tideline.LinkSignIn)); err != nil {
 			return err
@@ -107,7 +114,14 @@ func (s *Store) CreateLink(ctx context.Context, l tideline.Link, hash [32]byte) 
 			SELECT $1, mb.workspace_id, mb.id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM members mb
 			WHERE mb.id = $5 AND mb.workspace_id = $6 AND mb.removed_at IS NULL`,
 			hash[:], string(l.Purpose), l.CreatedAt.UnixMilli(), l.ExpiresAt.UnixMilli(), l.MemberID, l.WorkspaceID)
-		return mustChange(n, err, "member")
+		if err := mustChange(n, err, "member"); err != nil {
+			return err
+		}
+		m, err := t.presentMember(ctx, l.WorkspaceID, l.MemberID)
+		if err != nil {
+			return err
+		}
+		return t.audit(ctx, aboutMember(m, tideline.AuditLinkCreated, l.CreatedAt, set("purpose", string(l.Purpose))...))
 	})
 }
 
@@ -165,6 +179,11 @@ func (s *Store) Redeem(ctx context.Context, r store.Redemption) (tideline.Sessio
 		if made, _, err = t.createSession(ctx, se, r.SessionHash); err != nil {
 			return err
 		}
+		if joined := m.Status() == tideline.MemberInvited; r.Password != "" && !joined {
+			if err := t.audit(asThemselves(ctx, m), aboutMember(*m, tideline.AuditPasswordChanged, r.At)); err != nil {
+				return err
+			}
+		}
 		t.tellSettings(m.WorkspaceID)
 		return t.bump(ctx)
 	})
@@ -180,7 +199,7 @@ func (s *Store) UpdateSelf(ctx context.Context, workspaceID, memberID int64, u s
 		if err != nil {
 			return missing(err, "member")
 		}
-		before := m.Email
+		was, before := m, m.Email
 		for _, f := range []struct {
 			field *string
 			value *string
@@ -202,6 +221,10 @@ func (s *Store) UpdateSelf(ctx context.Context, workspaceID, memberID int64, u s
 				m.DisplayName, m.Email, workspaceID, before); err != nil {
 				return err
 			}
+		}
+		if err := t.audited(ctx, aboutMember(m, tideline.AuditMemberChanged, time.Time{},
+			diff(diff(nil, "name", was.DisplayName, m.DisplayName), "email", was.Email, m.Email)...)); err != nil {
+			return err
 		}
 		t.tellSettings(workspaceID)
 		return t.bump(ctx)

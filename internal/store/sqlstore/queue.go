@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -15,6 +16,9 @@ import (
 // configuration version stays.
 func (s *Store) PauseAccount(ctx context.Context, workspaceID, accountID int64, by string, at time.Time) error {
 	return s.write(ctx, "pause account", func(ctx context.Context, t *tx) error {
+		if err := t.auditPause(ctx, workspaceID, accountID, true, at); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE accounts SET paused_by = CASE WHEN paused_at IS NULL THEN $1 ELSE paused_by END,
 			paused_at = coalesce(paused_at, $2) WHERE workspace_id = $3 AND id = $4 AND removed_at IS NULL`,
 			by, at.UnixMilli(), workspaceID, accountID)
@@ -26,6 +30,9 @@ func (s *Store) PauseAccount(ctx context.Context, workspaceID, accountID int64, 
 // ResumeAccount implements store.QueueControl.
 func (s *Store) ResumeAccount(ctx context.Context, workspaceID, accountID int64, at time.Time) error {
 	return s.write(ctx, "resume account", func(ctx context.Context, t *tx) error {
+		if err := t.auditPause(ctx, workspaceID, accountID, false, at); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `UPDATE accounts SET resumed_at = CASE WHEN paused_at IS NULL THEN resumed_at ELSE CAST($1 AS BIGINT) END,
 			paused_at = NULL, paused_by = '' WHERE workspace_id = $2 AND id = $3 AND removed_at IS NULL`,
 			at.UnixMilli(), workspaceID, accountID)
@@ -72,8 +79,11 @@ func (s *Store) CancelQueued(ctx context.Context, workspaceID, accountID int64, 
 		if len(own) > 0 {
 			t.tellQueue(workspaceID, accountID)
 		}
-		c.Sent, err = t.failAll(ctx, bs, own, ending{reason: tideline.ReasonCancelled, at: at, note: note})
-		return err
+		if c.Sent, err = t.failAll(ctx, bs, own, ending{reason: tideline.ReasonCancelled, at: at, note: note}); err != nil || len(own) == 0 {
+			return err
+		}
+		return t.auditQueue(ctx, workspaceID, accountID, tideline.AuditQueueCancelled, at,
+			tideline.AuditChange{Field: "messages", New: strconv.Itoa(len(own))})
 	})
 	return c, err
 }
@@ -90,7 +100,10 @@ func (s *Store) PutFirst(ctx context.Context, workspaceID, messageID int64) erro
 		t.tellQueue(workspaceID, account)
 		_, err = t.exec(ctx, `UPDATE outbox SET place = (SELECT coalesce(min(f.place), 0) - 1 FROM outbox f
 			WHERE f.account_id = $1 AND f.place < 0) WHERE message_id = $2`, account, messageID)
-		return err
+		if err != nil {
+			return err
+		}
+		return t.auditQueue(ctx, workspaceID, account, tideline.AuditQueuePromoted, time.Time{})
 	})
 }
 

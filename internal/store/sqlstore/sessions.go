@@ -76,7 +76,14 @@ func (t *tx) createSession(ctx context.Context, se tideline.Session, hash [32]by
 	}
 	n, err := t.exec(ctx, `UPDATE members SET joined_at = $1 WHERE id = $2 AND workspace_id = $3
 		AND invited_at IS NOT NULL AND joined_at IS NULL`, se.CreatedAt.UnixMilli(), se.MemberID, se.WorkspaceID)
-	return se, n > 0, err
+	if err != nil || n == 0 {
+		return se, false, err
+	}
+	m, err := t.presentMember(ctx, se.WorkspaceID, se.MemberID)
+	if err != nil {
+		return se, false, err
+	}
+	return se, true, t.audit(asThemselves(ctx, &m), aboutMember(m, tideline.AuditMemberJoined, se.CreatedAt))
 }
 
 // boolean gives a parameter the type that a truth value has here; PostgreSQL

@@ -54,6 +54,7 @@ type Store struct {
 	onAccepted func([]store.Queued)
 	onEvents   func()
 	onChanges  func([]tideline.Change)
+	bumps      atomic.Int64 // of the configuration version, by this process
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
 }
 

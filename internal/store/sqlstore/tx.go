@@ -31,6 +31,7 @@ type tx struct {
 	reads   func(ctx context.Context, query string) *sql.Stmt
 	events  []tideline.Event  // noted by emit, written by flush
 	changes []tideline.Change // noted by tell, announced after the commit
+	bumps   int64             // of the configuration version
 }
 
 // exec runs a statement and gives the number of rows it changed.
@@ -153,10 +154,10 @@ func (t *tx) savepoint(ctx context.Context, fn func() error) error {
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
 		return err
 	}
-	noted, told := len(t.events), len(t.changes)
+	noted, told, bumped := len(t.events), len(t.changes), t.bumps
 	err := fn()
 	if err != nil {
-		t.events, t.changes = t.events[:noted], t.changes[:told]
+		t.events, t.changes, t.bumps = t.events[:noted], t.changes[:told], bumped
 		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
 			return errors.Join(err, undo)
 		}
@@ -178,6 +179,9 @@ func (t *tx) configVersion(ctx context.Context) (int64, error) {
 // is the last statement of its transaction, because its row is everybody's.
 func (t *tx) bump(ctx context.Context) error {
 	_, err := t.exec(ctx, `UPDATE config SET version = version + 1 WHERE id = 1`)
+	if err == nil {
+		t.bumps++
+	}
 	return err
 }
 

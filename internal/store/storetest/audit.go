@@ -46,8 +46,8 @@ var auditTests = map[string]func(*testing.T, *world){
 	"EveryChangeIsWrittenDownWithWhoMadeIt": func(t *testing.T, w *world) {
 		same(t, "a new workspace", lines(w.log(store.AuditFilter{}))[:1], []string{`workspace.created workspace "The first" owner:""→"first@example.com"`})
 		s := &scene{}
-		seen := map[tideline.AuditAction]bool{tideline.AuditWorkspaceCreated: true}
-		for i, c := range auditedCalls {
+		seen := map[tideline.AuditAction]bool{tideline.AuditWorkspaceCreated: true, tideline.AuditMemberJoined: true} // of the latter below
+		for i, c := range slices.Concat(auditedCalls, auditedEntries) {
 			before := len(w.log(store.AuditFilter{}))
 			actor := tideline.Actor{MemberID: w.owner.ID, TokenID: int64(i + 1), Via: tideline.ViaAPI}
 			if err := c.call(tideline.WithActor(w.ctx(), actor), w, s); err != nil {
@@ -77,6 +77,26 @@ var auditTests = map[string]func(*testing.T, *world){
 				t.Errorf("no call here writes %s", a)
 			}
 		}
+	},
+
+	"WhoComesInDoesSoThemselves": func(t *testing.T, w *world) {
+		eve, _, err := w.store.Invite(w.ctx(), invitee(w, "eve@x.y", tideline.RoleAgent), "", -1)
+		w.must(err)
+		enter := func(purpose tideline.LinkPurpose, secret byte, password string) []tideline.AuditEntry {
+			t.Helper()
+			w.must(w.store.CreateLink(w.ctx(), tideline.Link{WorkspaceID: w.ws.ID, MemberID: eve.ID, Purpose: purpose,
+				CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}, [32]byte{secret}))
+			before := len(w.log(store.AuditFilter{}))
+			_, err := w.store.Redeem(w.ctx(), store.Redemption{LinkHash: [32]byte{secret}, At: w.now, Password: password, SessionHash: [32]byte{secret, 1},
+				Session: tideline.Session{CreatedAt: w.now, SeenAt: w.now, ExpiresAt: w.now.Add(time.Hour)}})
+			w.must(err)
+			return w.log(store.AuditFilter{})[before:]
+		}
+		first := enter(tideline.LinkInvitation, 1, "$hidden")
+		same(t, "by the invitation", lines(first), []string{`member.joined member "eve@x.y <eve@x.y>"`})
+		same(t, "actor", first[0].Actor, tideline.Actor{MemberID: eve.ID, Via: tideline.ViaInbox})
+		same(t, "by a link", lines(enter(tideline.LinkSignIn, 2, "")), []string{})
+		same(t, "with another password", lines(enter(tideline.LinkSignIn, 3, "$hidden")), []string{`member.password_changed member "eve@x.y <eve@x.y>"`})
 	},
 
 	"ARefusedChangeWritesNothing": func(t *testing.T, w *world) {

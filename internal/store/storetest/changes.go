@@ -27,7 +27,7 @@ var readers = strings.Fields(`
 	Audit CountChats Tally CountLabels LabelNames ListLabels ListTemplateFiles WebhookHealth
 	LinkOf ListSessions LoginOf LoginsOf HasPasswords PrincipalBySession
 	Firsts PausedAccounts Queue QueueLengths QueuedMessage QueuedOf LedgerPage Spending
-	OnAccepted OnEvents OnChanges Close`)
+	OnAccepted OnEvents OnChanges OtherChanges Close`)
 
 // everyMethodHasARow is the test that a new method of store.Store fails
 // until it is said which changes it announces: in readers when it writes nothing,
@@ -175,6 +175,22 @@ func changeTests(t *testing.T, create func(t testing.TB) Opener) {
 		t.Parallel()
 		l := listen(newWorld(t, create(t)))
 		refusedWrites(l)
+	})
+	t.Run("OfOthersAreCounted", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, create(t))
+		other, count := w.another(), func(s store.Store) int64 {
+			n, err := s.OtherChanges(w.ctx())
+			w.must(err)
+			return n
+		}
+		mine, theirs := count(w.store), count(other)
+		w.must(w.store.PutPlan(w.ctx(), tideline.Plan{Name: "mine"}))
+		w.must(w.store.SetAccountName(w.ctx(), w.acc.ID, "Mine"))
+		w.wantCode(w.store.SetMemberRole(w.ctx(), w.ws.ID, 4711, tideline.RoleAdmin), tideline.CodeNotFound)
+		w.accept()
+		same(t, "of others, by who changed", count(w.store), mine)
+		same(t, "of others, by who did not", count(other), theirs+2)
 	})
 	t.Run("AreThereWhenTheyAreAnnounced", func(t *testing.T) {
 		t.Parallel()

@@ -96,8 +96,18 @@ func stateOf(k *tideline.Token, holder string, now time.Time) string {
 type madeView struct {
 	Token tideline.Token
 	Text  string
-	API   string
-	Try   string // "send" or "look": which request the curl line makes
+	Try   string // "send" or "look": which request the line makes
+	Curl  string // a line for a terminal
+}
+
+// curlLine makes a request with a token; no word of it is in a language.
+func curlLine(api, text, try string) string {
+	line := "curl " + api + "/workspace \\\n  -H 'Authorization: Bearer " + text + "'"
+	if try == "send" {
+		line = "curl " + api + "/messages \\\n  -H 'Authorization: Bearer " + text + "' \\\n  -H 'Content-Type: application/json' \\\n" +
+			`  -d '{"phone": "+14840000000", "text": "hello, world!"}'`
+	}
+	return line
 }
 
 func (s *section) createToken(q *ui.Request) error {
@@ -126,7 +136,7 @@ func (s *section) createToken(q *ui.Request) error {
 	if k.Scope == tideline.ScopeRead || !q.Principal.Member.Role.MaySend() {
 		try = "look"
 	}
-	return q.Page("admin/token", page("admin.token.title", "tokens", madeView{k, text, s.BaseURL(q.R) + s.APIPath, try}))
+	return q.Page("admin/token", page("admin.token.title", "tokens", madeView{k, text, try, curlLine(s.BaseURL(q.R)+s.APIPath, text, try)}))
 }
 
 func (s *section) revokeToken(q *ui.Request) error {

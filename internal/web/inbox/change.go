@@ -2,10 +2,10 @@ package inbox
 
 import (
 	"net/http"
-	"strings"
-	"unicode/utf8"
+	"strconv"
 
 	"github.com/tidelinehq/tideline/internal/team"
+	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/web/ui"
 )
 
@@ -136,28 +136,33 @@ func (s *section) react(q *ui.Request) error {
 // maxTemplates is how many templates a search gives: as many as anybody reads.
 const maxTemplates = 30
 
-// listTemplates answers with the text templates that have what is looked for in
-// name or text.
+// listTemplates answers with the text templates that have what is looked for, as
+// they read in the chat that is named: nobody sends a placeholder by mistake.
 func (s *section) listTemplates(q *ui.Request) error {
-	all, err := s.Team.Templates(q.Context(), q.Principal)
+	query := q.R.URL.Query()
+	found, err := s.Team.SearchTemplates(q.Context(), q.Principal, query.Get("q"))
 	if err != nil {
 		return err
 	}
-	search := strings.ToLower(q.R.URL.Query().Get("q"))
+	var fill *tideline.Fill
+	if id, err := strconv.ParseInt(query.Get("chat"), 10, 64); err == nil {
+		c, err := s.chat(q, id)
+		if err != nil {
+			return err
+		}
+		fill = &tideline.Fill{ContactName: c.Chat.Name, Phone: c.Chat.Phone, MyName: q.Principal.Member.DisplayName}
+	}
 	type shown struct {
 		ID   int64  `json:"id"`
 		Name string `json:"name"`
 		Text string `json:"text"`
 	}
 	list := []shown{}
-	for i := range all {
-		t := &all[i]
-		if len(list) == maxTemplates {
-			break
+	for _, t := range found[:min(len(found), maxTemplates)] {
+		if fill != nil {
+			t.Text = tideline.FillTemplate(t.Text, *fill)
 		}
-		if utf8.ValidString(search) && (strings.Contains(strings.ToLower(t.Name), search) || strings.Contains(strings.ToLower(t.Text), search)) {
-			list = append(list, shown{ID: t.ID, Name: t.Name, Text: t.Text})
-		}
+		list = append(list, shown{ID: t.ID, Name: t.Name, Text: t.Text})
 	}
 	return q.JSON(http.StatusOK, map[string]any{"templates": list})
 }

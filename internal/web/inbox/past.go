@@ -20,7 +20,7 @@ const maxDeeds = 20
 
 // past reads what was done with a chat, the latest first.
 func (s *section) past(q *ui.Request, v *store.ChatView) ([]deed, error) {
-	entries, _, err := s.Storage.Audit(q.Context(), q.Principal.Workspace.ID, store.AuditFilter{ChatID: v.Chat.ID}, maxDeeds)
+	entries, _, err := s.Team.ChatHistory(q.Context(), q.Principal, v.Chat.ID, 0, maxDeeds)
 	if err != nil {
 		return nil, err
 	}

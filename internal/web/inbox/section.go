@@ -34,7 +34,6 @@ var assets embed.FS
 type Storage interface {
 	store.Chats
 	store.ChatCounts
-	store.AuditLog
 	ListLabels(ctx context.Context, workspaceID int64) ([]tideline.Label, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
@@ -65,7 +64,8 @@ type Team interface {
 	ChangeChat(ctx context.Context, p *tideline.Principal, chatID int64, c team.ChatChange) (store.ChatView, error)
 	PutLabels(ctx context.Context, p *tideline.Principal, chatID int64, labels []string, replace bool) ([]string, error)
 	AddNote(ctx context.Context, p *tideline.Principal, chatID int64, text string, private bool) (string, error)
-	Templates(ctx context.Context, p *tideline.Principal) ([]team.Template, error)
+	ChatHistory(ctx context.Context, p *tideline.Principal, chatID, past int64, limit int) ([]tideline.AuditEntry, bool, error)
+	SearchTemplates(ctx context.Context, p *tideline.Principal, query string) ([]team.Template, error)
 	CountUse(ctx context.Context, p *tideline.Principal, id int64) error
 }
 

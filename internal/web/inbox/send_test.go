@@ -245,6 +245,12 @@ func TestTemplatesAreFoundByNameAndText(t *testing.T) {
 			t.Errorf("%q finds it: %v", search, got)
 		}
 	}
+	// In a chat, the places that are known are filled in.
+	chat := o.receive("+14840000001", "Ana", "hello").ChatID
+	if got := o.get(fmt.Sprintf("/inbox/templates?q=&chat=%d", chat)).ok().body; !strings.Contains(got, "We open at {time}, Ana") {
+		t.Errorf("in a chat: %s", got)
+	}
+	o.get("/inbox/templates?q=&chat=4711").refused(http.StatusNotFound)
 	o.post("/inbox/templates/1/used", nil).ok()
 	o.post("/inbox/templates/99/used", nil).refused(http.StatusNotFound)
 }

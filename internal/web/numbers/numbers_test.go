@@ -190,6 +190,10 @@ func TestAPairingGoesOnOverAReload(t *testing.T) {
 		p.expect("owner", "/numbers/pair", "Scanned. Syncing")
 		p.accounts[0].State = tideline.AccountActive
 		p.expect("owner", "/numbers/pair", "Linked", "Shop", `href="/numbers/7"`)
+		p.accounts = nil // it was removed
+		p.expect("owner", "/numbers/pair", "Show the code")
+		p.accounts = []tideline.Account{linked}
+		p.expect("owner", "/numbers/pair", "Syncing")
 		<-time.After(time.Hour)
 		p.expect("owner", "/numbers/pair", "Show the code")
 	})

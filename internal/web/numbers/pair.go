@@ -65,16 +65,18 @@ func (s *section) pairing(q *ui.Request) (pairPage, error) {
 	g := &p.Pairing
 	switch {
 	case g.Paired != nil:
-		p.Phase = "syncing"
 		rows, err := s.rows(q)
 		if err != nil {
 			return p, err
 		}
-		if at := slices.IndexFunc(rows, func(r row) bool { return r.JID == g.Paired.JID }); at >= 0 {
-			p.Account = &rows[at]
-			if p.Account.State != tideline.AccountConnecting {
-				p.Phase = "done"
-			}
+		at := slices.IndexFunc(rows, func(r row) bool { return r.JID == g.Paired.JID })
+		if at < 0 { // it was stored before the pairing was over, so it was removed since
+			return pairPage{Sandbox: s.Sandbox, Phase: "start", Seen: "none"}, nil
+		}
+		p.Account = &rows[at]
+		p.Phase = "done"
+		if p.Account.State == tideline.AccountConnecting {
+			p.Phase = "syncing"
 		}
 	case g.Over():
 		p.Phase, p.Problem = "failed", s.problem(q, g)

@@ -13,7 +13,7 @@ import (
 
 // What is in templates besides texts of the catalogue, because it means the same
 // in every language: the program's name, the form of a pairing code, a second.
-// Keys are in kbd, commands in code, examples in samp.
+// Keys are in kbd, commands in code or pre, or begin with curl, examples in samp.
 var untranslated = []string{"Tideline", "ABCD-EFGH", "s"}
 
 // shownAttributes are those that a person reads or hears.
@@ -28,7 +28,7 @@ var (
 // same in every language.
 func words(text string) string {
 	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
-	if slices.Contains(untranslated, text) {
+	if slices.Contains(untranslated, text) || strings.HasPrefix(text, "curl ") {
 		return ""
 	}
 	return text
@@ -66,7 +66,7 @@ func literals(template string) []string {
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tag := z.Token()
-			if slices.Contains([]string{"script", "style", "kbd", "code", "samp"}, tag.Data) {
+			if hidden == "" && slices.Contains([]string{"script", "style", "kbd", "code", "pre", "samp"}, tag.Data) {
 				hidden = tag.Data
 			}
 			for _, a := range tag.Attr {

@@ -41,7 +41,7 @@ export class Slash {
   async look(search) {
     const turn = ++this.turn;
     try {
-      const { templates } = await act(`/inbox/templates?${new URLSearchParams({ q: search })}`);
+      const { templates } = await act(`/inbox/templates?${new URLSearchParams({ q: search, chat: String(this.composer.chat) })}`);
       if (turn !== this.turn || !this.composer.text.value.startsWith("/")) return;
       this.found = templates;
       this.at = 0;
@@ -89,11 +89,7 @@ export class Slash {
   /** @param {number} i */
   use(i) {
     const { id, text } = this.found[i];
-    const { conversation } = this.composer;
-    const data = conversation.dataset;
-    // A name may be all that is known of a contact, or nothing but the number.
-    const values = { contact_name: data.name ?? "", phone: data.phone ?? "", my_name: data.myName ?? "" };
-    this.composer.text.value = text.replace(/\{(contact_name|phone|my_name)\}/g, (_, name) => values[/** @type {keyof typeof values} */ (name)]);
+    this.composer.text.value = text; // the server has filled in its places
     this.close();
     this.composer.text.focus();
     this.composer.input();

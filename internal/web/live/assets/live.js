@@ -22,6 +22,13 @@ const TYPE_EVERY = 3_000;
 /** @type {{kinds: Set<string>, fn: (change: Change) => void}[]} */
 let listeners = [];
 
+// A browser opens six connections to a server and no more (by HTTP/1.1), and a stream
+// is one of them. So of the tabs that nobody sees, only the last to connect has one.
+const tabs = new BroadcastChannel("tideline live");
+tabs.addEventListener("message", () => {
+  if (document.visibilityState === "hidden") stop();
+});
+
 /** @type {EventSource | null} */
 let source = null;
 let last = document.documentElement.dataset.live ?? ""; // id of the last notice
@@ -68,6 +75,7 @@ function connect() {
   source?.close();
   const s = new EventSource(last ? `/live?after=${encodeURIComponent(last)}` : "/live");
   source = s;
+  tabs.postMessage("connected");
   alive();
   s.addEventListener("beat", alive);
   s.addEventListener("hello", (e) => {
@@ -168,7 +176,10 @@ document.addEventListener("visibilitychange", () => {
   resume();
   for (const chat of looking.keys()) report(chat, "looking");
 });
-addEventListener("online", resume);
+if (document.visibilityState === "hidden") hiding = window.setTimeout(stop, HIDDEN_PAUSE);
+addEventListener("online", () => {
+  if (!stopped) resume();
+});
 addEventListener("pagehide", stop);
 addEventListener("pageshow", (e) => {
   if (e.persisted) resume();
