@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.cache/node/node_modules/node/bin:$(PATH)
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 10s
-BENCH    ?= accept outbox accounts webhooks reads
+BENCH    ?= accept outbox accounts webhooks reads inbox
 MINUTES  ?= 5
 
 .PHONY: help
@@ -33,7 +33,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks named in BENCH (accept outbox accounts webhooks reads)
+bench: ## Run the benchmarks named in BENCH (accept outbox accounts webhooks reads inbox)
 	@for name in $(BENCH); do echo "bench/$$name"; go run "./bench/$$name"; done
 
 .PHONY: soak

@@ -47,6 +47,9 @@ func (w *world) kinds() []kind {
 	list("first page", "")
 	list("with last messages", "with_msg=true")
 	add("chats deep page", ownerToken, func() string { return fmt.Sprintf("/chats?page=%d", 1+rng.IntN(max(1, len(w.chats)/50))) })
+	add("open chats deep page", ownerToken, func() string {
+		return fmt.Sprintf("/chats?closed=false&page=%d", 1+rng.IntN(max(1, len(w.chats)*6/7/50)))
+	})
 	add("chats by label", ownerToken, func() string { return fmt.Sprintf("/chats?label=label%%20%d", rng.IntN(labels)) })
 	add("chats by rare label", ownerToken, func() string { return "/chats?label=rare" })
 	add("chats by account", ownerToken, func() string {
@@ -59,6 +62,7 @@ func (w *world) kinds() []kind {
 	list("groups", "group=true")
 	add("chats by name", ownerToken, func() string { return fmt.Sprintf("/chats?name=%d", rng.IntN(1000)) })
 	list("by a name nobody has", "name=xyzzy")
+	add("chats by letters nobody has", ownerToken, func() string { return fmt.Sprintf("/chats?name=%c%c", 'v'+rng.IntN(4), 'v'+rng.IntN(4)) })
 	add("chats by whole number", ownerToken, func() string {
 		return "/chats?phone=%2B" + strings.TrimPrefix(string(phoneOf(rng.IntN(len(w.chats)))), "+")
 	})

@@ -184,7 +184,7 @@ func accessibility(t *testing.T, s *server, owner *person) {
 	if len(missed) > 0 {
 		t.Errorf("no link leads to %s", strings.Join(missed, ", "))
 	}
-	x.expect("status 404")
+	x.expect("status 404", "status of 404")
 	x.open("/nowhere")
 	x.examine("a page that is not there")
 }

@@ -2,15 +2,17 @@ package browser
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
 	"net/http"
-	"time"
+	"os"
+	"path/filepath"
 
 	"github.com/tidelinehq/tideline/client"
-	"github.com/tidelinehq/tideline/internal/voice/voicetest"
+	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/wasim"
 )
 
@@ -28,16 +30,51 @@ func furnish(s *server) {
 	s.send(client.Message{Phone: dilan, Text: "Your order 4711 is ready to be picked up."})
 	s.writes(ana, "Hello! I saw the blue bicycle in your window. Is it still there?")
 	s.sends(ana, wasim.File{Kind: "image", MIME: "image/png", Caption: "This one", Data: bicycle(s)})
+	eventually(s.t, "Ana's question has arrived", func() (bool, string) {
+		n := len(s.conversation(ana))
+		return n == 2, fmt.Sprint(n)
+	})
 	s.send(client.Message{Phone: ana, Text: "It is. Shall we keep it for you until tomorrow?"})
 	s.received(ana, "It is. Shall we keep it for you until tomorrow?")
-	s.sends(ana, wasim.File{Kind: "voice", MIME: "audio/ogg; codecs=opus", Data: voicetest.Opus(4 * time.Second)})
+	s.send(client.Message{Phone: "+14840000009", Text: "Nobody will read this."})
 	var group struct{ JID string }
 	s.call(http.MethodPost, "/sandbox/phones/"+ana+"/groups", map[string]any{"subject": "Saturday workshop", "members": []string{shop, chloe}}, &group)
 	s.call(http.MethodPost, "/sandbox/phones/"+chloe+"/messages", map[string]any{"to": group.JID, "text": "Who brings the pump?"}, nil)
-	s.send(client.Message{Phone: "+14840000009", Text: "Nobody will read this."})
+	eventually(s.t, "the group has its name", func() (bool, string) {
+		chats, _, err := s.api.Chats(s.t.Context(), client.ChatFilter{Names: []string{"Saturday workshop"}})
+		return len(chats) == 1, fmt.Sprint(err)
+	})
+	s.sends(ana, wasim.File{Kind: "voice", MIME: "audio/ogg; codecs=opus", Data: melody(s)})
+	eventually(s.t, "everything of Ana has arrived", func() (bool, string) {
+		n := len(s.conversation(ana))
+		return n == 4, fmt.Sprint(n)
+	})
+	chat := s.chat(ana)
+	for _, err := range []error{
+		second(s.api.AddLabels(s.t.Context(), chat.ID, "bicycle", "regular")),
+		second(s.api.AddLabels(s.t.Context(), s.chat(chloe).ID, "shipping")),
+		second(s.api.AddNote(s.t.Context(), chat.ID, "She bought the red one for her son in May.")),
+	} {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	if _, err := s.api.CreateWebhook(s.t.Context(), "message:received:new", "https://192.0.2.1/hook"); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// second gives an error that comes with something.
+func second[T any](_ T, err error) error { return err }
+
+// melody is a voice note of four seconds.
+func melody(s *server) []byte {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(testenv.ModuleRoot(s.t), "internal", "web", "phones", "samples", "voice.ogg"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
 }
 
 // bicycle draws one.

@@ -3,14 +3,11 @@ package browser
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/tidelinehq/tideline/client"
-	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/wasim"
 )
 
@@ -126,12 +123,8 @@ func TestAVoiceNotePlays(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.quiet(ana)
-	sound, err := os.ReadFile(filepath.Join(testenv.ModuleRoot(t), "internal", "web", "phones", "samples", "voice.ogg"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := s.owner()
-	s.sends(ana, wasim.File{Kind: "voice", MIME: "audio/ogg; codecs=opus", Data: sound})
+	s.sends(ana, wasim.File{Kind: "voice", MIME: "audio/ogg; codecs=opus", Data: melody(s)})
 	p.openChat(ana)
 	p.click("voice-player button")
 	p.until("it plays", `document.querySelector("voice-player audio").currentTime > 0.3 && !document.querySelector("voice-player audio").paused`)

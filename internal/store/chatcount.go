@@ -11,8 +11,6 @@ type ChatCounts interface {
 	// Tally counts the workspace's open chats as a member sees them; visibleTo nil =
 	// all of them.
 	Tally(ctx context.Context, workspaceID, memberID int64, visibleTo *Viewer) (Tally, error)
-	// LabelNames gives the names of the workspace's labels in alphabetical order.
-	LabelNames(ctx context.Context, workspaceID int64) ([]string, error)
 }
 
 // Tally is what of a workspace's open chats asks for somebody's attention.

@@ -8,6 +8,7 @@ import (
 
 const (
 	aheadBytes = 32 << 20 // bodies that all endpoints keep ahead together
+	aheadShare = 4 << 20  // bodies that one endpoint keeps ahead
 	aheadMost  = 4096     // deliveries that one endpoint keeps ahead
 )
 
@@ -17,6 +18,7 @@ const (
 // few enough to fit in memory.
 type ahead struct {
 	kept *atomic.Int64 // bytes of bodies, of all endpoints
+	size int64         // of this one
 	rows []store.Delivery
 }
 
@@ -27,13 +29,15 @@ func (a *ahead) reaches(id int64) bool { return len(a.rows) > 0 && a.rows[0].ID 
 
 // keep takes a copy of a delivery in, if there is room.
 func (a *ahead) keep(d *store.Delivery) bool {
-	if len(a.rows) >= aheadMost {
+	size := int64(len(d.Body))
+	if len(a.rows) >= aheadMost || a.size+size > aheadShare {
 		return false
 	}
-	if size := int64(len(d.Body)); a.kept.Add(size) > aheadBytes {
+	if a.kept.Add(size) > aheadBytes {
 		a.kept.Add(-size)
 		return false
 	}
+	a.size += size
 	a.rows = append(a.rows, *d)
 	return true
 }
@@ -43,7 +47,9 @@ func (a *ahead) next() store.Delivery {
 	d := a.rows[0]
 	a.rows[0] = store.Delivery{} // so that its body can be collected
 	a.rows = a.rows[1:]
-	a.kept.Add(-int64(len(d.Body)))
+	size := int64(len(d.Body))
+	a.size -= size
+	a.kept.Add(-size)
 	return d
 }
 

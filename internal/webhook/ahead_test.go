@@ -81,18 +81,28 @@ func TestWhatWasKeptArrivesInOrderAfterTroubleAndReplays(t *testing.T) {
 func TestEndpointsKeepAheadWhatFitsInMemoryTogether(t *testing.T) {
 	t.Parallel()
 	d := &Dispatcher{}
-	one, two := ahead{kept: &d.ahead}, ahead{kept: &d.ahead}
-	large := &store.Delivery{ID: 1, Body: make([]byte, aheadBytes/2)}
-	if !one.keep(large) || !two.keep(large) {
-		t.Error("two halves do not fit")
+	all := make([]ahead, aheadBytes/aheadShare)
+	share := &store.Delivery{ID: 1, Body: make([]byte, aheadShare)}
+	for i := range all {
+		all[i].kept = &d.ahead
+		if !all[i].keep(share) {
+			t.Fatalf("share %d does not fit", i)
+		}
+		if all[i].keep(&store.Delivery{ID: 2, Body: []byte("x")}) {
+			t.Fatal("one endpoint keeps more than its share")
+		}
 	}
-	if one.keep(&store.Delivery{ID: 2, Body: []byte("x")}) {
-		t.Error("there is no end to it")
+	late := ahead{kept: &d.ahead}
+	if late.keep(&store.Delivery{ID: 2, Body: []byte("x")}) {
+		t.Error("all endpoints together keep any number of bytes")
 	}
-	two.drop()
-	if got := d.ahead.Load(); got != aheadBytes/2 {
-		t.Errorf("%d bytes are counted, want one half", got)
+	for i := range all[1:] {
+		all[i+1].drop()
 	}
+	if got := d.ahead.Load(); got != aheadShare {
+		t.Errorf("%d bytes are counted, want one share", got)
+	}
+	one := &all[0]
 	for i := range aheadMost - 1 {
 		if !one.keep(&store.Delivery{ID: int64(i + 2)}) {
 			t.Fatalf("delivery %d was refused", i)

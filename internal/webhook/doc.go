@@ -18,7 +18,8 @@
 //     time, also through an outage. Only a delivery that fails at an endpoint that
 //     takes others is set aside and passed by the later ones of its chat.
 //   - An endpoint that is slow or dead costs the others nothing but its share of
-//     Config.InFlight, and no memory but a small window.
+//     Config.InFlight, and no memory but a small window; while it is slow and not
+//     down also a bounded part of a burst, see ahead.
 //
 // # When an attempt fails
 //

@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -43,21 +41,6 @@ func (s *Store) Tally(ctx context.Context, workspaceID, memberID int64, visibleT
 			count(`c.responsible_id IS NULL`)+` FROM chats c WHERE `+q.String(), q.args, &tally.Unread, &tally.Mine, &tally.Unassigned)
 	})
 	return tally, failed("tally chats", err)
-}
-
-// LabelNames implements store.ChatCounts.
-func (s *Store) LabelNames(ctx context.Context, workspaceID int64) ([]string, error) {
-	var names []string
-	err := s.read(ctx, func(t *tx) error {
-		return t.each(ctx, `SELECT l.name FROM labels l WHERE l.workspace_id = $1`, []any{workspaceID}, func(r *sql.Rows) error {
-			var name string
-			err := r.Scan(&name)
-			names = append(names, name)
-			return err
-		})
-	})
-	slices.Sort(names) // the databases collate differently
-	return names, failed("label names", err)
 }
 
 // minSearchDigits is how many digits somebody has typed before they are looked

@@ -137,6 +137,12 @@ func (q *chatQuery) among(ctx context.Context, t *tx, query string, ids []int64)
 		q.startFrom(found)
 		return nil
 	}
+	if q.d == dialectPostgres {
+		// Not a join, so that it makes a hash of them instead of looking up each chat
+		// that it walks by.
+		q.add(`(c.id IN (` + found + `)) IS TRUE`)
+		return nil
+	}
 	q.add(`c.id IN (` + found + `)`)
 	return nil
 }

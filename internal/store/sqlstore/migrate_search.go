@@ -20,7 +20,7 @@ const gramsMigration = 15
 func listTables(d dialect) []string {
 	if d == dialectPostgres {
 		return []string{
-			`CREATE TABLE chat_grams (workspace_id BIGINT NOT NULL, gram INTEGER NOT NULL, chat_id BIGINT NOT NULL,
+			`CREATE TABLE chat_grams (workspace_id BIGINT NOT NULL, gram BIGINT NOT NULL, chat_id BIGINT NOT NULL,
 				PRIMARY KEY (workspace_id, gram, chat_id))`,
 			`DROP INDEX chats_list`,
 			`CREATE INDEX chats_list ON chats (workspace_id, last_at, name DESC)

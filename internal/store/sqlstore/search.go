@@ -18,11 +18,14 @@ import (
 // grams, so the chats of the rarest one are all that has to be looked at. It has
 // other chats too: the conditions about names and numbers hold besides.
 //
+// One or two characters are the beginning of grams, which are next to each other
+// in the table. So that each character of a text begins one, grams go on behind its
+// end, with zeros.
+//
 // The table changes with names and numbers only, in their transactions. A message
 // in a chat that is there costs nothing.
 
-// gramSize is how many characters a gram has. Shorter words have none; they are
-// in so many chats that a walk along all of them finds a page soon.
+// gramSize is how many characters a gram has.
 const gramSize = 3
 
 // gramsTried is how many grams of a word are counted at most to find a rare one.
@@ -45,24 +48,49 @@ func (s *searched) grams() []int64 {
 	return slices.Compact(all)
 }
 
-// gramsOf gives the numbers of the grams of a text, in their order. A number has
-// 31 bits and stands for its gram and a few others. They are stored: to change how
-// they are made takes a migration.
+// gramsOf gives the numbers of the grams of a text, one for each character. They
+// are stored: to change how they are made takes a migration.
 func gramsOf(text string) []int64 {
 	runes := []rune(text)
-	if len(runes) < gramSize {
-		return nil
+	all := make([]int64, 0, len(runes)+16) // room for those of a number
+	for i := range runes {
+		all = append(all, gram(runes[i:]))
 	}
-	for i, r := range runes {
-		runes[i] = foldCase(r)
-	}
-	all := make([]int64, 0, len(runes)+16)
-	for i := range len(runes) - gramSize + 1 {
-		var n uint64
-		for _, r := range runes[i : i+gramSize] {
-			n = n<<21 | uint64(r)&(1<<21-1)
+	return all
+}
+
+// gramBits is what of a gram's number is one character. A few characters share
+// theirs.
+const gramBits = 16
+
+// gram gives the number of the gram that a text begins with.
+func gram(text []rune) int64 {
+	var n int64
+	for i := range gramSize {
+		n <<= gramBits
+		if i < len(text) {
+			r := foldCase(text[i])
+			n |= int64((r ^ r>>gramBits) & (1<<gramBits - 1))
 		}
-		all = append(all, int64(n*0x9E3779B97F4A7C15>>33)) //nolint:gosec // 31 bits; the multiplier spreads them
+	}
+	return n
+}
+
+// grams are those of a range of numbers.
+type grams struct{ first, last int64 }
+
+// gramsIn gives, for each gram of a word, the range that a chat must have one of
+// which has the word: of one number, unless the word is shorter than a gram.
+func gramsIn(word string) []grams {
+	runes := []rune(word)
+	if n := len(runes); n < gramSize {
+		first := gram(runes)
+		return []grams{{first, first | (1<<(gramBits*(gramSize-n)) - 1)}}
+	}
+	all := make([]grams, 0, len(runes))
+	for i := range len(runes) - gramSize + 1 {
+		n := gram(runes[i:])
+		all = append(all, grams{n, n})
 	}
 	return all
 }
@@ -145,44 +173,44 @@ func (q *chatQuery) startFromWord(ctx context.Context, t *tx, words []string) er
 	if len(words) == 0 {
 		return nil
 	}
-	rare := make([]int64, len(words))
+	var rare []grams
 	total := 0
-	for i, word := range words {
-		grams := gramsOf(word)
-		if len(grams) == 0 {
-			return nil
-		}
-		n, err := 0, error(nil)
-		if rare[i], n, err = t.rarestGram(ctx, q.workspaceID, grams); err != nil {
+	for _, word := range words {
+		g, n, err := t.rarestGrams(ctx, q.workspaceID, gramsIn(word))
+		if err != nil {
 			return err
 		}
 		if total += n; total > fewChats {
 			return nil
 		}
+		rare = append(rare, g)
 	}
 	q.none = total == 0
-	q.startFrom(`SELECT cg.chat_id AS id FROM chat_grams cg WHERE cg.workspace_id = $1 AND cg.gram IN (` + paramList(&q.conditions, rare) + `)`)
+	found := &conditions{args: q.args}
+	addAny(found, rare, func(g grams) string { return `cg.gram BETWEEN ` + found.param(g.first) + ` AND ` + found.param(g.last) })
+	q.args = found.args
+	q.startFrom(`SELECT cg.chat_id AS id FROM chat_grams cg WHERE cg.workspace_id = $1 AND ` + found.String())
 	return nil
 }
 
-// rarestGram gives the gram that the fewest chats have, and how many have it:
-// fewChats+1 for any larger number. Of many grams only some are looked at.
-func (t *tx) rarestGram(ctx context.Context, workspaceID int64, grams []int64) (rarest int64, n int, err error) {
+// rarestGrams gives the range that the table has the fewest rows of, and how many:
+// fewChats+1 for any larger number. Of many ranges only some are looked at.
+func (t *tx) rarestGrams(ctx context.Context, workspaceID int64, all []grams) (rarest grams, n int, err error) {
 	c := &conditions{}
 	workspace := c.param(workspaceID)
-	var counts []string
-	for i := range min(len(grams), gramsTried) {
-		g := c.param(grams[i*len(grams)/min(len(grams), gramsTried)])
-		counts = append(counts, fmt.Sprintf(`SELECT CAST(%s AS BIGINT) AS gram, count(*) AS n FROM (SELECT 1 FROM chat_grams
-			WHERE workspace_id = %s AND gram = %s LIMIT %d) AS found`, g, workspace, g, fewChats+1))
+	tried := min(len(all), gramsTried)
+	counts := make([]string, tried)
+	for i := range tried {
+		g := all[i*len(all)/tried]
+		counts[i] = fmt.Sprintf(`SELECT %d AS i, count(*) AS n FROM (SELECT 1 FROM chat_grams
+			WHERE workspace_id = %s AND gram BETWEEN %s AND %s LIMIT %d) AS found`, i*len(all)/tried, workspace, c.param(g.first), c.param(g.last), fewChats+1)
 	}
 	n = fewChats + 1
 	err = t.each(ctx, strings.Join(counts, ` UNION ALL `), c.args, func(r *sql.Rows) error {
-		var g int64
-		var of int
-		err := r.Scan(&g, &of)
+		var i, of int
+		err := r.Scan(&i, &of)
 		if of < n {
-			rarest, n = g, of
+			rarest, n = all[i], of
 		}
 		return err
 	})

@@ -86,19 +86,6 @@ var chatCountTests = map[string]func(*testing.T, *world){
 		w.update(ana, func(u *store.ChatUpdate) { u.Closed = &yes })
 		same(t, "when all but one are closed", tally(agent.ID, nil), store.Tally{Mine: 1})
 	},
-
-	"LabelsOfTheWorkspace": func(t *testing.T, w *world) {
-		other, _ := w.workspace("other", 10)
-		chat := w.receiveMessage("1", from(contact(101, "Ana"))).ChatID
-		_, err := w.store.PutLabels(w.ctx(), w.ws.ID, chat, []string{"vip", "Berlin", "äpfel"}, false)
-		w.must(err)
-		names, err := w.store.LabelNames(w.ctx(), w.ws.ID)
-		w.must(err)
-		same(t, "labels", names, []string{"Berlin", "vip", "äpfel"})
-		names, err = w.store.LabelNames(w.ctx(), other.ID)
-		w.must(err)
-		same(t, "labels of another workspace", len(names), 0)
-	},
 }
 
 // counts checks how many chats a filter selects.

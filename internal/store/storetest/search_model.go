@@ -74,7 +74,7 @@ func testSearchModel(t *testing.T, create func(testing.TB) Opener) {
 			return string(runes[from:rapid.IntRange(from+1, len(runes)).Draw(rt, "to")])
 		}
 		one := rapid.SampledFrom(all).Draw(rt, "chat")
-		asked := []string{part(one.Name), part(strings.ToUpper(one.Name)), "x" + names.Draw(rt, "any name")}
+		asked := []string{part(one.Name), part(strings.ToUpper(one.Name)), "x" + names.Draw(rt, "any name") + "k"}
 		digits := part(one.JID.Phone().Digits() + "0")
 		for name, c := range map[string]struct {
 			filter store.ChatFilter

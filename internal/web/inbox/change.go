@@ -57,7 +57,8 @@ func (s *section) change(q *ui.Request) error {
 }
 
 // read notes that the member looks at a chat. Who only reads along leaves it
-// unread for the others.
+// unread for the others. That its sender learns of it is the business of package
+// presence, which is told who looks where.
 func (s *section) read(q *ui.Request) error {
 	v, err := s.pathChat(q)
 	if err != nil {
@@ -67,9 +68,6 @@ func (s *section) read(q *ui.Request) error {
 		read := true
 		if _, err := s.Team.ChangeChat(q.Context(), q.Principal, v.Chat.ID, team.ChatChange{Read: &read}); err != nil {
 			return err
-		}
-		if s.Opened != nil {
-			s.Opened(q.Principal, v)
 		}
 	}
 	return q.JSON(http.StatusOK, map[string]bool{"ok": true})

@@ -22,6 +22,26 @@ type surroundings struct {
 	viewer   *store.Viewer // nil = sees all chats
 	members  []tideline.Member
 	accounts []tideline.Account // that the member sees chats of, or might
+	labels   []tideline.Label
+}
+
+// label gives a label, which has a colour, by its name.
+func (s *surroundings) label(name string) tideline.Label {
+	for _, l := range s.labels {
+		if l.Name == name {
+			return l
+		}
+	}
+	return tideline.Label{Name: name}
+}
+
+// coloured gives labels by their names.
+func (s *surroundings) coloured(names []string) []tideline.Label {
+	list := make([]tideline.Label, len(names))
+	for i, name := range names {
+		list[i] = s.label(name)
+	}
+	return list
 }
 
 func (s *section) surroundings(q *ui.Request) (*surroundings, error) {
@@ -38,7 +58,11 @@ func (s *section) surroundings(q *ui.Request) (*surroundings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &surroundings{me: &p.Member, viewer: viewer, members: members, accounts: accounts}, nil
+	labels, err := s.Storage.ListLabels(q.Context(), p.Workspace.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &surroundings{me: &p.Member, viewer: viewer, members: members, accounts: accounts, labels: labels}, nil
 }
 
 // window is a part of the list of chats, ready to be shown.

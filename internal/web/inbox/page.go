@@ -74,23 +74,25 @@ func (s *section) page(q *ui.Request) error {
 	if data.Tally, err = s.Storage.Tally(q.Context(), q.Principal.Workspace.ID, around.me.ID, around.viewer); err != nil {
 		return err
 	}
-	if data.Bar, err = s.bar(q, around, f); err != nil {
-		return err
-	}
+	data.Bar = barOf(around, f)
 	return q.Page("inbox/page", ui.Page{
 		Title: "inbox.title", Nav: "inbox", Full: true, Data: data,
-		Styles:  []string{"inbox/layout.css", "inbox/list.css", "inbox/thread.css", "inbox/composer.css", "inbox/panel.css"},
-		Scripts: []string{"inbox/inbox.js"},
+		Styles: []string{"inbox/layout.css", "inbox/list.css", "inbox/thread.css", "inbox/composer.css", "inbox/panel.css", "tools/labels.css"},
+		// All that the first one imports, so that a browser fetches them at once.
+		Scripts: []string{
+			"inbox/inbox.js", "inbox/list.js", "inbox/conversation.js", "inbox/thread.js", "inbox/composer.js", "inbox/outbox.js", "inbox/player.js",
+			"inbox/uploads.js", "inbox/record.js", "inbox/slash.js", "inbox/panel.js", "inbox/lightbox.js", "inbox/newchat.js", "inbox/format.js",
+			"inbox/ids.js", "inbox/icons.js", "live/live.js",
+		},
 	})
 }
 
-func (s *section) bar(q *ui.Request, around *surroundings, f filter) (bar, error) {
-	labels, err := s.Storage.LabelNames(q.Context(), q.Principal.Workspace.ID)
-	if err != nil {
-		return bar{}, err
+func barOf(around *surroundings, f filter) bar {
+	b := bar{}
+	for _, l := range around.labels {
+		b.Labels = append(b.Labels, l.Name)
 	}
-	b := bar{Labels: labels}
-	if f.Label != "" && !slices.Contains(labels, f.Label) {
+	if f.Label != "" && !slices.Contains(b.Labels, f.Label) {
 		b.Labels = append(b.Labels, f.Label)
 	}
 	for i := range around.members {
@@ -109,7 +111,7 @@ func (s *section) bar(q *ui.Request, around *surroundings, f filter) (bar, error
 		}
 		slices.SortFunc(b.Accounts, byName)
 	}
-	return b, nil
+	return b
 }
 
 func byName(a, b choice) int {

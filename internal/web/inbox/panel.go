@@ -21,16 +21,16 @@ type panel struct {
 	Account  string
 	State    tideline.AccountState
 	Members  []person
-	Labels   []string
+	Labels   []tideline.Label
 	Known    []string // labels that the chat doesn't have
 	Assignee string   // e-mail; "" = nobody
 	Team     []choice // by e-mail
 	Closed   bool
 	Unread   bool
 	Since    time.Time
-	Notes    []bubble              // the latest first
-	Files    []bubble              // pictures and documents among the last messages, the latest first
-	History  []tideline.AuditEntry // what was done with the chat, the latest first
+	Notes    []bubble // the latest first
+	Files    []bubble // pictures and documents among the last messages, the latest first
+	Past     []deed
 	MayWork  bool
 }
 
@@ -47,7 +47,6 @@ const (
 	panelMessages = 200
 	panelNotes    = 20
 	panelFiles    = 24
-	panelHistory  = 30
 )
 
 // panel answers with the side panel of a chat.
@@ -62,16 +61,12 @@ func (s *section) panel(q *ui.Request) error {
 	}
 	p := panel{
 		ID: v.Chat.ID, Name: v.Chat.Name, Face: faceOf(v), Phone: string(v.Chat.Phone), Group: v.Chat.JID.IsGroup(), Bar: v.Chat.Bar,
-		Account: accountName(&v.Account), State: v.Account.State, Labels: v.Labels, Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
+		Account: accountName(&v.Account), State: v.Account.State, Labels: around.coloured(v.Labels), Closed: v.Chat.Closed, Unread: v.Chat.Unread > 0,
 		Since: v.Chat.CreatedAt, MayWork: around.me.Role.MaySend(),
 	}
-	known, err := s.Storage.LabelNames(q.Context(), q.Principal.Workspace.ID)
-	if err != nil {
-		return err
-	}
-	for _, label := range known {
-		if !slices.Contains(v.Labels, label) {
-			p.Known = append(p.Known, label)
+	for _, l := range around.labels {
+		if !slices.Contains(v.Labels, l.Name) {
+			p.Known = append(p.Known, l.Name)
 		}
 	}
 	if v.Responsible != nil {
@@ -97,7 +92,7 @@ func (s *section) panel(q *ui.Request) error {
 	if err := s.keepsakes(q, v, &p); err != nil {
 		return err
 	}
-	if p.History, _, err = s.Team.ChatHistory(q.Context(), q.Principal, v.Chat.ID, 0, panelHistory); err != nil {
+	if p.Past, err = s.past(q, v); err != nil {
 		return err
 	}
 	return q.Fragment("inbox/panel", p)

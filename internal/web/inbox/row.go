@@ -24,7 +24,7 @@ type row struct {
 	At       time.Time // of the last message; zero = none
 	Unread   int
 	Closed   bool
-	Labels   []string
+	Labels   []tideline.Label
 	Assignee string // name; "" = nobody
 	Mine     bool   // the member who looks is the assignee
 	Account  string // name or number, when the member sees several
@@ -40,7 +40,7 @@ func (s *section) row(q *ui.Request, around *surroundings, v *store.ChatView) ro
 	c := &v.Chat
 	r := row{
 		ID: c.ID, URL: chatPath(c.ID), Face: faceOf(v), Name: c.Name, Unread: c.Unread, Closed: c.Closed, At: c.LastMessageAt,
-		Labels: v.Labels[:min(len(v.Labels), maxRowLabels)],
+		Labels: around.coloured(v.Labels[:min(len(v.Labels), maxRowLabels)]),
 	}
 	if v.Responsible != nil {
 		r.Assignee, r.Mine = v.Responsible.DisplayName, v.Responsible.ID == around.me.ID

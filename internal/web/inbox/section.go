@@ -34,6 +34,7 @@ var assets embed.FS
 type Storage interface {
 	store.Chats
 	store.ChatCounts
+	ListLabels(ctx context.Context, workspaceID int64) ([]tideline.Label, error)
 	AccountsOf(ctx context.Context, workspaceID int64) ([]tideline.Account, int64, error)
 	ListMembers(ctx context.Context, workspaceID int64) ([]tideline.Member, error)
 	MessageByUID(ctx context.Context, workspaceID int64, uid string) (store.MessageView, error)
@@ -68,17 +69,14 @@ type Team interface {
 	CountUse(ctx context.Context, p *tideline.Principal, id int64) error
 }
 
-// Deps is what the section works with. All but Opened, Log and Now are required.
+// Deps is what the section works with. All but Log and Now are required.
 type Deps struct {
 	Storage  Storage
 	Messages Messages
 	Files    Files
 	Team     Team
-	// Opened is told that a member read a chat, so that its sender may learn of it;
-	// nil = nobody is. It must not block.
-	Opened func(p *tideline.Principal, chat *store.ChatView)
-	Log    *slog.Logger     // nil = none
-	Now    func() time.Time // nil = time.Now
+	Log      *slog.Logger     // nil = none
+	Now      func() time.Time // nil = time.Now
 }
 
 type section struct {

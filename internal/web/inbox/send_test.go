@@ -198,12 +198,8 @@ func TestWhatAMemberDoesWithAChat(t *testing.T) {
 		return v
 	}
 	o.post(path+"/read", nil).ok()
-	if view().Chat.Unread != 0 || len(o.opened) != 1 {
+	if view().Chat.Unread != 0 {
 		t.Error("it is unread although somebody looked")
-	}
-	o.post(path+"/read", nil).ok()
-	if len(o.opened) != 1 {
-		t.Error("WhatsApp is told twice of one look")
 	}
 	if got := o.post(path+"/change", map[string]any{"assignee": o.owner.Email}).field("message"); got != "Assigned to Olga" {
 		t.Errorf("said %q", got)
@@ -215,11 +211,11 @@ func TestWhatAMemberDoesWithAChat(t *testing.T) {
 	if got := text(panel.class("chip")...); got != "Berlin|vip|" {
 		t.Errorf("labels %q", got)
 	}
+	if got := text(panel.class("past")...); !strings.Contains(got, "Labels: Berlin, vip") || !strings.Contains(got, "Assigned to Olga") {
+		t.Errorf("history %q", got)
+	}
 	if got := text(panel.class("note-card")...); !strings.Contains(got, "pays late, see https://example.org/x") {
 		t.Errorf("notes %q", got)
-	}
-	if got := text(panel.class("deeds")...); !strings.Contains(got, "Chat assigned: ") || !strings.Contains(got, "→ Berlin, vip") && !strings.Contains(got, "Labels changed: Berlin, vip") {
-		t.Errorf("what was done: %q", got)
 	}
 	if v := view(); v.Chat.Unread == 0 || v.Responsible == nil {
 		t.Errorf("afterwards %+v", v.Chat)

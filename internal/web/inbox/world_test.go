@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -49,7 +50,6 @@ type office struct {
 	secret  string
 	acc     tideline.Account
 	reacted []whatsapp.Reaction
-	opened  []int64
 	now     time.Time
 	count   atomic.Int64
 }
@@ -81,8 +81,10 @@ func openOffice(t *testing.T) *office {
 	o.files = file.New(file.Config{LinkKey: []byte("key")}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler)})
 	kit, err := ui.New(ui.Config{Sessions: authenticator, Cookie: cookie})
 	o.must(err)
-	o.handler, err = web.New(kit, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil),
-		Opened: func(_ *tideline.Principal, c *store.ChatView) { o.opened = append(o.opened, c.Chat.ID) }}))
+	// Of other sections the pages use assets only.
+	tools := ui.Section{Name: "tools", Assets: os.DirFS("../tools/assets")}
+	live := ui.Section{Name: "live", Assets: os.DirFS("../live/assets")}
+	o.handler, err = web.New(kit, tools, live, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil)}))
 	o.must(err)
 	o.ws, o.owner, o.secret, o.acc = o.tenant("acme")
 	return o

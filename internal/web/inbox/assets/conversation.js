@@ -12,6 +12,25 @@ import "./player.js";
 const tailSize = 30; // a message that is further up is fetched alone
 
 export class ChatConversation extends HTMLElement {
+  chat = 0;
+  /** @type {HTMLElement} */
+  scroller = /** @type {any} */ (null);
+  /** @type {Thread} */
+  thread = /** @type {any} */ (null);
+  /** @type {Composer} */
+  composer = /** @type {any} */ (null);
+  stale = false; // something changed while it was not shown
+  busy = false; // other messages are being loaded
+  refreshing = false;
+  again = false; // something changed while it was refreshed
+  unseen = 0;
+  top = -1; // where it was scrolled to; -1 = at the end
+  typing = "";
+  looking = "";
+  /** @type {Set<string>} */
+  others = new Set(); // kinds of changes to be looked at
+  timer = 0;
+
   connectedCallback() {
     if (!this.thread) this.start();
     this.show();
@@ -19,19 +38,9 @@ export class ChatConversation extends HTMLElement {
 
   start() {
     this.chat = Number(this.dataset.chat);
-    /** @type {HTMLElement} */
     this.scroller = $(".scroller", this);
     this.thread = new Thread(this.scroller);
     this.composer = new Composer(this);
-    this.stale = false;
-    this.busy = false;
-    this.unseen = 0;
-    this.top = -1;
-    this.typing = "";
-    this.looking = "";
-    /** @type {Set<string>} */
-    this.others = new Set();
-    this.timer = 0;
     sizes(this);
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     on(this, "click", "[data-do]", (_, button) => this.do(button.dataset.do, button));

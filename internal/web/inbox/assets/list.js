@@ -12,24 +12,28 @@ const sources = new WeakMap();
 /** @typedef {{rows: HTMLElement[], used: number}} Window */
 
 export class ChatList extends HTMLElement {
+  /** @type {HTMLElement} */
+  list = /** @type {any} */ (null);
+  size = 0; // rows of a window
+  total = 0;
+  /** @type {Map<number, Window>} */
+  windows = new Map();
+  /** @type {Map<number, AbortController>} */
+  loading = new Map();
+  /** @type {Map<number, HTMLElement>} */
+  shown = new Map();
+  query = "";
+  current = 0; // the open chat
+  focusAt = 0;
+  uses = 0;
+  version = 0; // grows with each filter
+  rowHeight = 0;
+
   connectedCallback() {
     if (this.list) return;
-    /** @type {HTMLElement} */
     this.list = $("ul.rows", this);
     this.size = Number(this.dataset.size);
     this.total = Number(this.dataset.total);
-    /** @type {Map<number, Window>} */
-    this.windows = new Map();
-    /** @type {Map<number, AbortController>} */
-    this.loading = new Map();
-    /** @type {Map<number, HTMLElement>} */
-    this.shown = new Map();
-    this.query = "";
-    this.current = 0;
-    this.focusAt = 0;
-    this.uses = 0;
-    this.version = 0;
-
     const first = /** @type {HTMLElement[]} */ ($$(":scope > li", this.list));
     this.windows.set(0, { rows: first, used: 0 });
     this.classList.add("virtual");
@@ -195,6 +199,7 @@ export class ChatList extends HTMLElement {
   async refresh() {
     const from = Math.max(0, Math.floor(this.scrollTop / this.rowHeight));
     const to = (this.scrollTop + this.clientHeight) / this.rowHeight;
+    /** @type {number[]} */
     const numbers = [];
     for (let n = Math.floor(from / this.size); n === Math.floor(from / this.size) || n * this.size < to; n++) numbers.push(n);
     const version = this.version;

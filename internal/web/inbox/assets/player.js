@@ -14,6 +14,20 @@ let playing = null;
 let speed = speeds[0];
 
 class VoicePlayer extends HTMLElement {
+  /** @type {HTMLAudioElement} */
+  audio = /** @type {any} */ (null);
+  seconds = 0; // as its sender says
+  /** @type {HTMLElement} */
+  button = /** @type {any} */ (null);
+  /** @type {HTMLInputElement} */
+  range = /** @type {any} */ (null);
+  /** @type {SVGElement} */
+  shape = /** @type {any} */ (null);
+  /** @type {HTMLElement} */
+  time = /** @type {any} */ (null);
+  /** @type {HTMLElement} */
+  faster = /** @type {any} */ (null);
+
   connectedCallback() {
     if (this.audio) return;
     this.setAttribute("data-keep", "");
@@ -26,7 +40,8 @@ class VoicePlayer extends HTMLElement {
     this.range.addEventListener("keydown", (/** @type {KeyboardEvent} */ e) => this.key(e));
     this.shape = this.draw();
     this.time = el("span", { class: "small" }, this.seconds ? clock(this.seconds) : "");
-    this.faster = el("button", { type: "button", class: "btn quiet small", "aria-label": t("inbox.js.speed"), onclick: () => this.next() }, `${speed}×`);
+    this.faster = el("button", { type: "button", class: "btn quiet small", onclick: () => this.next() });
+    this.say();
     this.append(this.button, el("span", { class: "sound" }, this.shape, this.range), this.time, this.faster);
     this.audio.addEventListener("timeupdate", () => this.tell());
     this.audio.addEventListener("loadedmetadata", () => this.tell());
@@ -78,7 +93,7 @@ class VoicePlayer extends HTMLElement {
     playing?.pause();
     playing = this.audio;
     this.audio.playbackRate = speed;
-    this.faster.textContent = `${speed}×`;
+    this.say();
     try {
       await this.audio.play();
     } catch {
@@ -108,8 +123,14 @@ class VoicePlayer extends HTMLElement {
 
   next() {
     speed = speeds[(speeds.indexOf(speed) + 1) % speeds.length];
-    this.faster.textContent = `${speed}×`;
+    this.say();
     this.audio.playbackRate = speed;
+  }
+
+  /** Says how fast it plays. */
+  say() {
+    this.faster.textContent = `${speed}×`;
+    this.faster.setAttribute("aria-label", t("inbox.js.speed", { speed }));
   }
 
   tell() {
