@@ -154,8 +154,8 @@ type accountJSON struct {
 	Reason      string    `json:"reason,omitempty"`
 	BannedUntil *jsonTime `json:"banned_until,omitempty"`            // the server connects again by itself then
 	ReachOut    *jsonTime `json:"reach_out_limited_until,omitempty"` // until then it writes to nobody new
-	PausedBy    string    `json:"paused_by,omitempty"`    // who stopped its sending
-	PausedSince *jsonTime `json:"paused_since,omitempty"` // null while it sends
+	PausedBy    string    `json:"paused_by,omitempty"`               // who stopped its sending
+	PausedSince *jsonTime `json:"paused_since,omitempty"`            // null while it sends
 	ConnectedOn jsonTime  `json:"connected_on"`
 	Owner       string    `json:"owner_email"`
 	CreatedAt   jsonTime  `json:"created_at"`

@@ -18,6 +18,7 @@ type lane struct {
 	heard     []whatsapp.ComposingEvent // what contacts do, not told yet
 	writers   map[tideline.JID]bool     // contacts who were told to write
 	available bool                      // as WhatsApp was told
+	links     int                       // connections so far: what one was told, the next does not know
 	retryAt   time.Time                 // nothing is asked of the connector before
 	working   bool                      // a worker is at it
 	timer     *time.Timer               // for when something is due
@@ -54,6 +55,7 @@ func (l *lane) sleep() {
 
 // disconnect notes that nothing holds any more of what WhatsApp was told.
 func (l *lane) disconnect() {
+	l.links++
 	l.available = false
 	for _, o := range l.open {
 		o.watched, o.shown = false, whatsapp.ComposingNothing

@@ -32,6 +32,7 @@ type world struct {
 	messages []tideline.Message
 	done     []string // by the connector
 	told     []live.Activity
+	during   func() // called once while the connector works; nil = nothing
 }
 
 func (w *world) Account(_ context.Context, workspaceID, id int64) (tideline.Account, error) {
@@ -67,8 +68,12 @@ func (w *world) Report(a live.Activity) {
 
 func (w *world) did(ctx context.Context, device, what string) error {
 	w.mu.Lock()
-	hang := w.hang[device]
+	hang, during := w.hang[device], w.during
+	w.during = nil
 	w.mu.Unlock()
+	if during != nil {
+		defer during()
+	}
 	if hang {
 		<-ctx.Done()
 		return ctx.Err()
@@ -246,6 +251,20 @@ func TestANewConnectionIsToldEverythingAnew(t *testing.T) {
 		w.wants("writing", time.Second, `dev7 compose "text" to 1@s.whatsapp.net`)
 		w.Connected(7)
 		w.wants("connected anew", 3*time.Second, "dev7 on", "dev7 watch 1@s.whatsapp.net", `dev7 compose "text" to 1@s.whatsapp.net`)
+	})
+}
+
+func TestWhatTheLastConnectionWasToldTheNextDoesNotKnow(t *testing.T) {
+	inBubble(t, func(_ *testing.T, w *world) {
+		w.set(func() { w.during = func() { w.Connected(7) } })
+		w.Open(chat(7, 1))
+		w.wants("a connection that breaks meanwhile", 0, "dev7 on", "dev7 on", "dev7 watch 1@s.whatsapp.net")
+		w.set(func() { w.during = func() { w.Connected(7) }; w.fail = errors.New("the connection broke") })
+		w.Compose(chat(7, 1), 5, live.Typing)
+		synctest.Wait()
+		w.set(func() { w.fail = nil })
+		w.wants("once more", time.Second)
+		w.wants("when it is tried again", 10*time.Second, "dev7 on", "dev7 watch 1@s.whatsapp.net")
 	})
 }
 

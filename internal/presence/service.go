@@ -210,6 +210,7 @@ func (s *Service) run(ctx context.Context, l *lane) {
 			s.mu.Unlock()
 			return
 		}
+		link := l.links
 		s.mu.Unlock()
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		done, err := step(call, s)
@@ -217,9 +218,13 @@ func (s *Service) run(ctx context.Context, l *lane) {
 		s.mu.Lock()
 		if err != nil {
 			s.log.DebugContext(ctx, "presence not carried on", "account", l.accountID, "err", err)
-			l.retryAt = time.Now().Add(retryAfter)
 		}
-		done(err)
+		if link == l.links {
+			if err != nil {
+				l.retryAt = time.Now().Add(retryAfter)
+			}
+			done(err)
+		}
 		s.mu.Unlock()
 	}
 }

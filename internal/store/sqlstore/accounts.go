@@ -197,14 +197,19 @@ func aboutAccount(a tideline.Account, action tideline.AuditAction, at time.Time,
 }
 
 // auditLogout writes, before the state is stored, that an account is logged out:
-// of all states it is the one that somebody brought about and has to mend.
+// of all states it is the one that somebody brought about and has to mend. When it
+// is so already, because WhatsApp was quicker to say so than whoever asked for it,
+// that they asked is written too.
 func (t *tx) auditLogout(ctx context.Context, accountID int64, state tideline.AccountState, reason string, at time.Time) error {
 	if state != tideline.AccountLoggedOut {
 		return nil
 	}
-	found, err := t.accounts(ctx, `a.id = $1 AND a.removed_at IS NULL AND a.state <> $2`, accountID, string(state))
+	found, err := t.accounts(ctx, `a.id = $1 AND a.removed_at IS NULL`, accountID)
 	if err != nil || len(found) == 0 {
 		return err
+	}
+	if found[0].State == state && (tideline.ActorOf(ctx).Via == tideline.ViaServer || found[0].StateReason == reason) {
+		return nil
 	}
 	return t.audit(ctx, aboutAccount(found[0], tideline.AuditAccountLoggedOut, at, set("reason", reason)...))
 }

@@ -131,8 +131,13 @@ var auditedCalls = []auditedCall{
 		return w.store.SetAccountState(ctx, s.second.ID, tideline.AccountLoggedOut, "unlinked on the phone", w.now)
 	}, []string{`account.logged_out account "Shop +14840000005" reason:""→"unlinked on the phone"`}},
 	{"SetAccountState to logged out again", func(ctx context.Context, w *world, s *scene) error {
-		return w.store.SetAccountState(ctx, s.second.ID, tideline.AccountLoggedOut, "", w.now)
+		return w.store.SetAccountState(ctx, s.second.ID, tideline.AccountLoggedOut, "unlinked on the phone", w.now)
 	}, nil},
+	{"SetAccountState to logged out by a person, after the server", func(ctx context.Context, w *world, s *scene) error {
+		server := tideline.WithActor(ctx, tideline.Actor{Via: tideline.ViaServer})
+		w.must(w.store.SetAccountState(server, s.second.ID, tideline.AccountLoggedOut, "something else", w.now))
+		return w.store.SetAccountState(ctx, s.second.ID, tideline.AccountLoggedOut, "logged out by the operator", w.now)
+	}, []string{`account.logged_out account "Shop +14840000005" reason:""→"logged out by the operator"`}},
 	{"RemoveAccount", func(ctx context.Context, w *world, s *scene) error {
 		return w.store.RemoveAccount(ctx, w.ws.ID, s.second.ID, w.now)
 	}, []string{`account.removed account "Shop +14840000005"`}},

@@ -74,16 +74,18 @@ func (s *section) changeMember(q *ui.Request) error {
 	if err != nil {
 		return err
 	}
+	to := m.Member.TeamID
+	if form.Has("team") {
+		if to, err = strconv.ParseInt(form.Get("team"), 10, 64); err != nil || to < 0 {
+			return tideline.Invalid([]tideline.FieldError{{Path: []string{"team"}, Msg: q.T("admin.member.team.wrong")}})
+		}
+	}
 	if role := tideline.Role(form.Get("role")); form.Has("role") && role != m.Member.Role {
 		if err := s.Team.SetRole(q.Context(), q.Principal, m.Member.ID, role); err != nil {
 			return err
 		}
 	}
-	if form.Has("team") && form.Get("team") != strconv.FormatInt(m.Member.TeamID, 10) {
-		to, err := strconv.ParseInt(form.Get("team"), 10, 64)
-		if err != nil || to < 0 {
-			return tideline.Invalid([]tideline.FieldError{{Path: []string{"team"}, Msg: q.T("admin.member.team.wrong")}})
-		}
+	if to != m.Member.TeamID {
 		if err := s.Team.MoveMember(q.Context(), q.Principal, m.Member.ID, to); err != nil {
 			return err
 		}
