@@ -2,13 +2,11 @@ package browser
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/tidelinehq/tideline/client"
-	"github.com/tidelinehq/tideline/wasim"
 )
 
 // texts gives the texts of the conversation that is shown, in their order.
@@ -25,61 +23,6 @@ func (p *person) openChat(number string) {
 	})
 	p.open(fmt.Sprintf("/inbox/%d", id))
 	p.until("the conversation is there", `document.querySelector("chat-conversation .composer textarea") && customElements.get("chat-conversation")`)
-}
-
-// TestTwoPeopleAtWork lets two members work on one conversation in two browsers:
-// what one does, and what the customer does, the other sees without reloading.
-func TestTwoPeopleAtWork(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.fast()
-	s.quiet(ana)
-	olga, ben := s.owner(), s.enter("ben", s.member("ben@example.com", "admin"))
-	s.writes(ana, "Is the blue bicycle still there?")
-	ben.open("/inbox")
-	olga.openChat(ana)
-	for _, p := range []*person{olga, ben} {
-		p.sees(".chat-row", "Is the blue bicycle still there?")
-	}
-	ben.openChat(ana)
-	olga.sees(".message.in .text", "Is the blue bicycle still there?")
-	ben.sees(".message.in .text", "Is the blue bicycle still there?")
-
-	// A message arrives at both; an answer is seen by the other, and its ticks.
-	s.writes(ana, "I could come today")
-	for _, p := range []*person{olga, ben} {
-		p.sees(".message.in .text", "I could come today")
-	}
-	olga.write(".composer textarea", "We are open until eight")
-	olga.press(kb.Enter)
-	s.received(ana, "We are open until eight")
-	for _, p := range []*person{olga, ben} {
-		p.until("the answer, read", `[...document.querySelectorAll(".message.out")].some((m) => m.innerText.includes("We are open until eight") && m.querySelector(".tick.read"))`)
-		if n := read[int](p, `[...document.querySelectorAll(".message.out .text")].filter((m) => m.innerText.includes("We are open until eight")).length`); n != 1 {
-			t.Errorf("%s sees the answer %d times", p.name, n)
-		}
-	}
-
-	// The customer types; a note and who is responsible are seen by the other.
-	s.call(http.MethodPost, "/sandbox/phones/"+ana+"/typing", map[string]string{"to": shop, "state": "composing"}, nil)
-	ben.until("Ana is typing", `!document.querySelector("[data-typing]").hidden`)
-	olga.click(`[data-do="note"]`)
-	olga.write(".composer textarea", "She is a regular")
-	olga.press(kb.Enter)
-	ben.sees(".message.note .text", "She is a regular")
-	olga.click(`[data-do="take"]`)
-	ben.until("Olga is responsible", `document.querySelector(".chat-row .badge .clip")?.textContent && document.querySelector(".chat-head [data-line]").innerText.includes(document.querySelector(".chat-row .badge .clip").textContent)`)
-	olga.click(`[data-do="panel"]`)
-	olga.write("#panel-label", "bicycle")
-	olga.press(kb.Enter)
-	olga.sees("[data-label]", "bicycle")
-	ben.sees(".chat-row .badge.label", "bicycle")
-
-	for _, m := range s.conversation(ana) {
-		if m.Text == "She is a regular" && m.MessageType == "whatsapp" {
-			t.Error("the note went to the customer")
-		}
-	}
 }
 
 // TestNothingIsMissingAfterACrash kills the server under an open conversation,
@@ -118,25 +61,9 @@ func TestNothingIsMissingAfterACrash(t *testing.T) {
 	p.until("the page says nothing more about it", `document.querySelector("#connection").hidden`)
 }
 
-// TestAVoiceNotePlays listens to what a customer has recorded.
-func TestAVoiceNotePlays(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.quiet(ana)
-	p := s.owner()
-	s.sends(ana, wasim.File{Kind: "voice", MIME: "audio/ogg; codecs=opus", Data: melody(s)})
-	p.openChat(ana)
-	p.click("voice-player button")
-	p.until("it plays", `document.querySelector("voice-player audio").currentTime > 0.3 && !document.querySelector("voice-player audio").paused`)
-	p.click("voice-player button")
-	p.until("it is silent", `document.querySelector("voice-player audio").paused`)
-	if at := read[float64](p, `document.querySelector("voice-player audio").duration`); at < 3.5 || at > 4.5 {
-		t.Errorf("the voice note has %.1f s, want 4", at)
-	}
-}
-
-// TestByKeyboardAlone works in the inbox without a mouse.
-func TestByKeyboardAlone(t *testing.T) {
+// TestTheFocusReachesEverything finds a chat and answers it with the keys that every
+// page has: nothing on the way keeps the focus.
+func TestTheFocusReachesEverything(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.fast()
