@@ -169,12 +169,15 @@ func TestAVoiceNoteAndFilesInTheInbox(t *testing.T) {
 	p.sees(".thread .message.out:not(.optimistic) .document", "prices.csv")
 	s.received(ana, "Our prices")
 
-	// A recording by the browser's microphone. What it records must be made fit by
-	// the server, which may not be able to: then it says so.
-	p.click(`[data-do="record"]`)
-	p.until("it records", `!document.querySelector(".recording").hidden && document.querySelector(".recording [data-clock]").textContent !== "0:00"`)
-	p.click(`[data-do="record-drop"]`)
-	p.until("it does not record", `document.querySelector(".recording").hidden && !document.querySelector(".optimistic")`)
+	// A recording by the browser's microphone: one that is thrown away, one that is sent.
+	for _, button := range []string{"record-drop", "record-send"} {
+		p.click(`[data-do="record"]`)
+		p.until("it records", `!document.querySelector(".recording").hidden && document.querySelector(".recording [data-clock]").textContent >= "0:02"`)
+		p.click(`[data-do="` + button + `"]`)
+		p.until("it does not record", `document.querySelector(".recording").hidden`)
+	}
+	p.until("the recording is a voice note", `document.querySelectorAll(".thread .message.out:not(.optimistic) voice-player").length === 1 && !document.querySelector(".optimistic")`)
+	p.until("and was sent", `document.querySelector(".message.out:last-child .tick:is(.sent, .delivered, .read)")`)
 }
 
 func TestTheInboxByKeyboardAlone(t *testing.T) {

@@ -133,6 +133,16 @@ func (c *Converter) Prepare(ctx context.Context, src Source) (_ *Note, err error
 	if isDiskError(wrong) {
 		return nil, fmt.Errorf("read a file to be converted: %w", wrong)
 	}
+	if errors.Is(wrong, errNotOgg) {
+		done, err := c.repack(n)
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			n.Waveform = c.draw(ctx, n.Name())
+			return n, rewind(n.File)
+		}
+	}
 	if err = c.replace(ctx, n, src.Limit, declared, wrong); err != nil {
 		return nil, err
 	}

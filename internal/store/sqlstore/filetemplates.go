@@ -89,11 +89,16 @@ func aboutFileTemplate(m tideline.AttachmentTemplate, a tideline.AuditAction, fi
 // template is gone meanwhile doesn't matter.
 func (t *tx) countTemplates(ctx context.Context, jobs []*job) error {
 	type template struct{ workspaceID, id int64 }
-	uses := map[template]int64{}
+	var uses map[template]int64
 	for _, j := range jobs {
-		if id := j.accept.Message.TemplateID; id != 0 {
-			uses[template{j.accept.WorkspaceID, id}]++
+		id := j.accept.Message.TemplateID
+		if id == 0 {
+			continue
 		}
+		if uses == nil {
+			uses = make(map[template]int64)
+		}
+		uses[template{j.accept.WorkspaceID, id}]++
 	}
 	if len(uses) == 0 {
 		return nil

@@ -161,7 +161,7 @@ func writer(q *ui.Request, v *store.ChatView, view *store.MessageView, members m
 		return "", "c", 0
 	}
 	address := string(m.Sender.Address())
-	return memberName(m.Sender, members), "g" + strconv.Itoa(int(hueOf(address))) + address, hueOf(address)
+	return memberName(m.Sender, members), "g" + strconv.Itoa(hueOf(address)) + address, hueOf(address)
 }
 
 // memberNames are what a group's members are called, by phone number.

@@ -77,7 +77,7 @@ func (s *section) page(q *ui.Request) error {
 	data.Bar = barOf(around, f)
 	return q.Page("inbox/page", ui.Page{
 		Title: "inbox.title", Nav: "inbox", Full: true, Data: data,
-		Styles: []string{"inbox/layout.css", "inbox/list.css", "inbox/thread.css", "inbox/composer.css", "inbox/panel.css", "tools/labels.css"},
+		Styles: []string{"inbox/layout.css", "inbox/list.css", "inbox/thread.css", "inbox/composer.css", "inbox/panel.css", "ui/labels.css"},
 		// All that the first one imports, so that a browser fetches them at once.
 		Scripts: []string{
 			"inbox/inbox.js", "inbox/list.js", "inbox/conversation.js", "inbox/thread.js", "inbox/composer.js", "inbox/outbox.js", "inbox/player.js",

@@ -126,7 +126,7 @@ func (s *section) routes(r *ui.Router) {
 
 // Which assets the pages load.
 var (
-	styles  = []string{"tools/labels.css", "tools/tools.css"}
+	styles  = []string{"ui/labels.css", "tools/tools.css"}
 	scripts = []string{"tools/tools.js"}
 )
 

@@ -189,10 +189,13 @@ export class ChatConversation extends HTMLElement {
     this.typing = typing;
     this.looking = looking;
     const line = $("[data-typing]", this);
-    line.textContent = typing || looking;
-    line.hidden = line.textContent === "";
-    line.classList.toggle("looking", !typing);
+    line.textContent = typing;
+    line.hidden = typing === "";
     $("[data-line]", this).hidden = !line.hidden;
+    const badge = $("[data-looking]", this);
+    badge.hidden = looking === "";
+    badge.title = looking;
+    $(".sr-only", badge).textContent = looking;
   }
 
   /** @param {string} what @param {HTMLElement} button */

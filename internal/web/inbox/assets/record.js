@@ -35,6 +35,7 @@ export class Recorder {
     this.recorder.onstop = () => this.stopped(parts);
     this.recorder.start(1000);
     this.began = Date.now();
+    $("[data-clock]", this.bar).textContent = clock(0);
     this.bar.hidden = false;
     $(".composer-row", this.composer.form).hidden = true;
     this.timer = setInterval(() => this.tick(), 250);
