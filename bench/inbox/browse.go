@@ -37,13 +37,19 @@ const change = `(async (row) => {
 	const link = document.querySelectorAll(".chat-row a")[row];
 	const id = link.closest(".chat-row").dataset.chat;
 	const began = performance.now();
-	link.click();
-	for (;;) {
-		const shown = document.querySelector('chat-conversation[data-chat="' + id + '"]');
-		if (shown?.checkVisibility() && shown.querySelector(".thread .message")) break;
-		if (performance.now() - began > 20000) throw new Error("chat " + id + " is not shown");
-		await new Promise((go) => setTimeout(go));
-	}
+	await new Promise((go, fail) => {
+		const there = () => {
+			const shown = document.querySelector('chat-conversation[data-chat="' + id + '"]');
+			if (!shown?.checkVisibility() || !shown.querySelector(".thread .message")) return;
+			seen.disconnect();
+			go();
+		};
+		const seen = new MutationObserver(there);
+		seen.observe(document.getElementById("inbox"), {subtree: true, childList: true, attributes: true});
+		setTimeout(() => fail(new Error("chat " + id + " is not shown")), 20000);
+		link.click();
+		there();
+	});
 	await new Promise((go) => requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = go; c.port2.postMessage(0); }));
 	return performance.now() - began;
 })`
@@ -186,7 +192,8 @@ func (t *tab) changes(r *result, o *options) (err error) {
 }
 
 // cpu is the processor time that the page's main thread has used since it was
-// opened. On a busy machine it says more than how long things took.
+// opened, what slows it down included. On a busy machine it says more than how long
+// things took.
 func (t *tab) cpu() (time.Duration, error) {
 	got, err := chromedp.Call(t.ctx, performance.GetMetrics, cdp.Empty{})
 	if err != nil {
