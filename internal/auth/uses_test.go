@@ -71,6 +71,7 @@ func TestTheLastUseIsWrittenOnceAMinuteHoweverOftenATokenIsUsed(t *testing.T) {
 		last = time.Now()
 		use()
 		<-time.After(2 * time.Minute)
+		synctest.Wait()
 		l.fail = nil
 		cancel()
 		if err := <-done; err != nil {

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -198,10 +199,8 @@ func (l *live) until(what string, done func() bool) {
 // accept accepts a message, without a gap, and gives its uid.
 func (l *live) accept(to, text string, file *tideline.File) string {
 	l.t.Helper()
-	version, err := l.store.Version(l.ctx())
-	l.must(err)
 	a := store.Acceptance{
-		WorkspaceID: l.ws.ID, AccountID: l.acc.ID, MemberID: l.owner.ID, Version: version,
+		WorkspaceID: l.ws.ID, AccountID: l.acc.ID, MemberID: l.owner.ID,
 		Chat: store.ChatRef{JID: tideline.Phone(to).JID(), Phone: tideline.Phone(to)},
 		Message: store.NewMessage{
 			UID: uuid.Must(uuid.NewV7()).String(), WhatsAppID: l.con.NewMessageID(), Text: text,
@@ -212,9 +211,17 @@ func (l *live) accept(to, text string, file *tideline.File) string {
 	if file != nil {
 		a.Message.FileID = file.ID
 	}
-	done := l.store.Accept(l.ctx(), a)
-	l.must(done.Err)
-	return done.UID
+	for { // again, as package message does, when the account's state changed meanwhile
+		var err error
+		a.Version, err = l.store.Version(l.ctx())
+		l.must(err)
+		done := l.store.Accept(l.ctx(), a)
+		if errors.Is(done.Err, store.ErrStale) {
+			continue
+		}
+		l.must(done.Err)
+		return done.UID
+	}
 }
 
 // file stores a file to be sent.

@@ -24,7 +24,7 @@ var readers = strings.Fields(`
 	Replay DueDownloads NextDownload Backlog Lanes Outgoing FirstContact DueProfiles LostBlobs NewChats DueHistoryChunk NextHistoryChunk
 	ListTeams TextTemplate ListTextTemplates ListFiles ListEvents EventID UnsentEvents
 	ListWebhooks Webhook PendingWebhooks WaitingDeliveries AsideDeliveries DeliveryBacklog ListDeliveries Delivery
-	Audit CountChats Tally CountLabels LabelNames ListLabels ListTemplateFiles WebhookHealth
+	Audit CountChats Tally CountLabels ListLabels ListTemplateFiles WebhookHealth
 	LinkOf ListSessions LoginOf LoginsOf HasPasswords PrincipalBySession
 	Firsts PausedAccounts Queue QueueLengths QueuedMessage QueuedOf LedgerPage Spending
 	OnAccepted OnEvents OnChanges OtherChanges Close`)

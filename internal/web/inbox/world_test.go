@@ -81,10 +81,9 @@ func openOffice(t *testing.T) *office {
 	o.files = file.New(file.Config{LinkKey: []byte("key")}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler)})
 	kit, err := ui.New(ui.Config{Sessions: authenticator, Cookie: cookie})
 	o.must(err)
-	// Of other sections the pages use assets only.
-	tools := ui.Section{Name: "tools", Assets: os.DirFS("../tools/assets")}
+	// Of the other section the pages use a script only.
 	live := ui.Section{Name: "live", Assets: os.DirFS("../live/assets")}
-	o.handler, err = web.New(kit, tools, live, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil)}))
+	o.handler, err = web.New(kit, live, inbox.New(inbox.Deps{Storage: s, Messages: messages, Files: o.files, Team: team.New(s, nil)}))
 	o.must(err)
 	o.ws, o.owner, o.secret, o.acc = o.tenant("acme")
 	return o
