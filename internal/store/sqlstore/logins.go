@@ -83,8 +83,7 @@ func (s *Store) SetPassword(ctx context.Context, workspaceID, memberID int64, ha
 		if err := t.audit(ctx, aboutMember(m, tideline.AuditPasswordChanged, time.Time{})); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2 AND purpose = $3`,
-			memberID, workspaceID, string(tideline.LinkSignIn)); err != nil {
+		if err := t.endLinks(ctx, workspaceID, memberID); err != nil {
 			return err
 		}
 		t.tellSettings(workspaceID)
@@ -105,8 +104,7 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, workspaceID, memberID i
 func (s *Store) CreateLink(ctx context.Context, l tideline.Link, hash [32]byte) error {
 	return s.write(ctx, "create link", func(ctx context.Context, t *tx) error {
 		if l.Purpose == tideline.LinkInvitation {
-			if _, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2 AND purpose = $3`,
-				l.MemberID, l.WorkspaceID, string(l.Purpose)); err != nil {
+			if err := t.endInvitation(ctx, l.WorkspaceID, l.MemberID); err != nil {
 				return err
 			}
 		}
@@ -123,6 +121,21 @@ func (s *Store) CreateLink(ctx context.Context, l tideline.Link, hash [32]byte) 
 		}
 		return t.audit(ctx, aboutMember(m, tideline.AuditLinkCreated, l.CreatedAt, set("purpose", string(l.Purpose))...))
 	})
+}
+
+// endLinks ends all one-time links of a member who chose a password: whoever else
+// has one must not get in past it.
+func (t *tx) endLinks(ctx context.Context, workspaceID, memberID int64) error {
+	_, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2`, memberID, workspaceID)
+	return err
+}
+
+// endInvitation ends the link of a member's invitation. Whoever invited them has it
+// too: it is over when the member came in otherwise, or was given another role.
+func (t *tx) endInvitation(ctx context.Context, workspaceID, memberID int64) error {
+	_, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2 AND purpose = $3`,
+		memberID, workspaceID, string(tideline.LinkInvitation))
+	return err
 }
 
 // LinkOf implements store.Sessions. It finds a link by its secret alone: that is
@@ -166,6 +179,9 @@ func (s *Store) Redeem(ctx context.Context, r store.Redemption) (tideline.Sessio
 				return err
 			}
 			if _, err := t.endSessions(ctx, m.WorkspaceID, m.ID, 0); err != nil {
+				return err
+			}
+			if err := t.endLinks(ctx, m.WorkspaceID, m.ID); err != nil {
 				return err
 			}
 		}

@@ -79,6 +79,11 @@ func (s *Store) SetMemberRole(ctx context.Context, workspaceID, memberID int64, 
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
+		if m.Role != role {
+			if err := t.endInvitation(ctx, workspaceID, memberID); err != nil {
+				return err
+			}
+		}
 		t.tellSettings(workspaceID)
 		if err := t.audited(ctx, aboutMember(m, tideline.AuditRoleChanged, time.Time{}, diff(nil, "role", m.Role, role)...)); err != nil {
 			return err

@@ -79,6 +79,9 @@ func (t *tx) createSession(ctx context.Context, se tideline.Session, hash [32]by
 	if err != nil || n == 0 {
 		return se, false, err
 	}
+	if err := t.endInvitation(ctx, se.WorkspaceID, se.MemberID); err != nil {
+		return se, false, err
+	}
 	m, err := t.presentMember(ctx, se.WorkspaceID, se.MemberID)
 	if err != nil {
 		return se, false, err
@@ -144,8 +147,7 @@ func (t *tx) shutOut(ctx context.Context, workspaceID, memberID int64) error {
 	if _, err := t.endSessions(ctx, workspaceID, memberID, 0); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `DELETE FROM links WHERE member_id = $1 AND workspace_id = $2`, memberID, workspaceID)
-	return err
+	return t.endLinks(ctx, workspaceID, memberID)
 }
 
 // NoteSeen implements store.Sessions. It changes nothing that is kept in memory

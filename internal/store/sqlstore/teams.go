@@ -97,6 +97,11 @@ func (t *tx) inviteAgain(ctx context.Context, old, m tideline.Member, teamID int
 	if err != nil {
 		return old, err
 	}
+	if old.Role != role {
+		if err := t.endInvitation(ctx, old.WorkspaceID, old.ID); err != nil {
+			return old, err
+		}
+	}
 	return old, t.auditInvited(ctx, old, role, team)
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,18 @@ func (w *world) redemption(link [32]byte) store.Redemption {
 	se := w.newSession(tideline.Member{})
 	se.ByLink = true
 	return store.Redemption{LinkHash: link, Session: se, SessionHash: w.secret(), At: w.now}
+}
+
+func (w *world) redeem(r store.Redemption) error {
+	_, err := w.store.Redeem(w.ctx(), r)
+	return err
+}
+
+// inviteAs invites a member once more.
+func (w *world) inviteAs(m tideline.Member, role tideline.Role) error {
+	_, _, err := w.store.Invite(w.ctx(), tideline.Member{WorkspaceID: m.WorkspaceID, Email: m.Email, DisplayName: m.DisplayName, Role: role,
+		CreatedAt: w.now, InvitedAt: w.now}, "", -1)
+	return err
 }
 
 var linkTests = map[string]func(*testing.T, *world){
@@ -113,6 +126,47 @@ var linkTests = map[string]func(*testing.T, *world){
 		hash := w.link(eve, tideline.LinkInvitation)
 		w.must(w.store.RevokeInvitation(w.ctx(), w.ws.ID, eve.ID, w.now))
 		_, err = w.store.Redeem(w.ctx(), w.redemption(hash))
+		w.wantCode(err, tideline.CodeNotFound)
+	},
+
+	// Whoever invited somebody has their link too, and must not get in with it as
+	// who they have become since.
+	"AnInvitationsLinkEndsWhenItsMemberChanges": func(t *testing.T, w *world) {
+		for name, c := range map[string]struct {
+			change func(eve tideline.Member) error
+			good   bool // afterwards
+		}{
+			"another role": {func(m tideline.Member) error {
+				return w.store.SetMemberRole(w.ctx(), w.ws.ID, m.ID, tideline.RoleAdmin)
+			}, false},
+			"the same role":               {func(m tideline.Member) error { return w.store.SetMemberRole(w.ctx(), w.ws.ID, m.ID, m.Role) }, true},
+			"invited to another role":     {func(m tideline.Member) error { return w.inviteAs(m, tideline.RoleAdmin) }, false},
+			"invited to the same role":    {func(m tideline.Member) error { return w.inviteAs(m, m.Role) }, true},
+			"a password of their own":     {func(m tideline.Member) error { return w.store.SetPassword(w.ctx(), w.ws.ID, m.ID, "phc", 0) }, false},
+			"a sign-in by another link":   {func(m tideline.Member) error { return w.redeem(w.redemption(w.link(m, tideline.LinkSignIn))) }, false},
+			"another member's sign-in":    {func(tideline.Member) error { return w.redeem(w.redemption(w.link(w.owner, tideline.LinkSignIn))) }, true},
+			"another member's own choice": {func(tideline.Member) error { return w.store.SetPassword(w.ctx(), w.ws.ID, w.owner.ID, "phc", 0) }, true},
+		} {
+			eve, _, err := w.store.Invite(w.ctx(), tideline.Member{WorkspaceID: w.ws.ID, Email: fmt.Sprintf("eve%d@example.com", w.serial.Add(1)),
+				DisplayName: "eve", Role: tideline.RoleAgent, CreatedAt: w.now, InvitedAt: w.now}, "", -1)
+			w.must(err)
+			hash := w.link(eve, tideline.LinkInvitation)
+			w.must(c.change(eve))
+			if _, err = w.store.LinkOf(w.ctx(), hash, w.now); tideline.IsCode(err, tideline.CodeNotFound) == c.good || c.good && err != nil {
+				t.Errorf("%s: the invitation's link: %v, want it good: %v", name, err, c.good)
+			}
+		}
+	},
+
+	"AChosenPasswordEndsTheOtherLinks": func(t *testing.T, w *world) {
+		eve, _, err := w.store.Invite(w.ctx(), tideline.Member{WorkspaceID: w.ws.ID, Email: "eve@example.com", DisplayName: "eve", Role: tideline.RoleAgent,
+			CreatedAt: w.now, InvitedAt: w.now}, "", -1)
+		w.must(err)
+		other := w.link(eve, tideline.LinkSignIn)
+		r := w.redemption(w.link(eve, tideline.LinkInvitation))
+		r.Password = "phc"
+		w.must(w.redeem(r))
+		_, err = w.store.LinkOf(w.ctx(), other, w.now)
 		w.wantCode(err, tideline.CodeNotFound)
 	},
 

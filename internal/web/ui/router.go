@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -50,8 +51,19 @@ func For(may func(tideline.Role) bool, h Handler) Handler {
 func (r *Router) Public(pattern string, h Handler) { r.add(pattern, optional, true, h) }
 
 // Raw is Handle without a bound on the time that the answer takes: for streams,
-// uploads and media.
-func (r *Router) Raw(pattern string, h Handler) { r.add(pattern, required, false, h) }
+// uploads and media. The server's own limits, which are made for small bodies,
+// begin anew at rawTimeout once it is known who asks; h may set others.
+func (r *Router) Raw(pattern string, h Handler) {
+	r.add(pattern, required, false, func(q *Request) error {
+		c, end := http.NewResponseController(q.W), time.Now().Add(rawTimeout)
+		_ = c.SetReadDeadline(end)  // not every writer can have others, and then
+		_ = c.SetWriteDeadline(end) // they stay
+		return h(q)
+	})
+}
+
+// rawTimeout is how long the bytes of an upload or a file may take.
+const rawTimeout = 15 * time.Minute
 
 func (r *Router) add(pattern string, a access, bounded bool, h Handler) {
 	r.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
