@@ -94,7 +94,7 @@ func browse(ctx context.Context, s *server, o *options) (r result, err error) {
 		took, err := t.load(s)
 		if err == nil && load == o.Loads-1 {
 			r.Bytes, r.Requests = t.weight()
-			err = t.changes(&r, o)
+			r.Slow, err = t.changes(o)
 		}
 		t.close()
 		if err != nil {
@@ -102,7 +102,25 @@ func browse(ctx context.Context, s *server, o *options) (r result, err error) {
 		}
 		r.Interactive = append(r.Interactive, took)
 	}
-	return r, nil
+	r.Full, err = atFullSpeed(ctx, browser, s, o)
+	return r, err
+}
+
+// atFullSpeed measures changes in a tab of a processor that is not slowed down.
+func atFullSpeed(ctx, browser context.Context, s *server, o *options) (c changes, err error) {
+	link, err := s.link(ctx)
+	if err != nil {
+		return c, fmt.Errorf("make a one-time link: %w", err)
+	}
+	t, err := newTab(browser, link, 1)
+	if err != nil {
+		return c, err
+	}
+	defer t.close()
+	if _, err = t.load(s); err != nil {
+		return c, err
+	}
+	return t.changes(o)
 }
 
 // newTab opens a tab of the browser with a new profile and signs in.
@@ -157,38 +175,38 @@ func (t *tab) load(s *server) (time.Duration, error) {
 }
 
 // changes opens one chat after the other, and then a few of them again.
-func (t *tab) changes(r *result, o *options) (err error) {
-	if r.LoadCPU, err = t.cpu(); err != nil {
-		return err
+func (t *tab) changes(o *options) (c changes, err error) {
+	if c.LoadCPU, err = t.cpu(); err != nil {
+		return c, err
 	}
 	rows, err := chromedp.Run(t.ctx, chromedp.Evaluate[int](`document.querySelectorAll(".chat-row a").length`))
 	if err != nil {
-		return err
+		return c, err
 	}
 	n := min(o.Switches, rows-1)
 	for round := range 2 {
 		for row := 1; row <= n; row++ {
 			took, err := chromedp.Run(t.ctx, chromedp.Evaluate[float64](fmt.Sprintf("%s(%d)", change, row), chromedp.EvalAwaitPromise))
 			if err != nil {
-				return err
+				return c, err
 			}
 			d := time.Duration(took * float64(time.Millisecond))
 			if round == 0 {
-				r.First = append(r.First, d)
+				c.First = append(c.First, d)
 			} else {
-				r.Again = append(r.Again, d)
+				c.Again = append(c.Again, d)
 			}
 		}
 		if round == 0 && n > 0 {
 			after, err := t.cpu()
 			if err != nil {
-				return err
+				return c, err
 			}
-			r.ChangeCPU = (after - r.LoadCPU) / time.Duration(n)
+			c.ChangeCPU = (after - c.LoadCPU) / time.Duration(n)
 		}
 		n = min(n, 5) // as many as somebody goes to and fro between
 	}
-	return nil
+	return c, nil
 }
 
 // cpu is the processor time that the page's main thread has used since it was

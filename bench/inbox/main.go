@@ -36,7 +36,7 @@ type options struct {
 const (
 	goalWeight      = 100_000                // bytes over the wire, headers included
 	goalInteractive = 1 * time.Second        // median
-	goalSwitch      = 100 * time.Millisecond // 95th percentile
+	goalSwitch      = 100 * time.Millisecond // 95th percentile, at full speed
 )
 
 func main() {
@@ -57,8 +57,13 @@ type result struct {
 	Bytes       int64 // of the first page with all that it loads
 	Requests    int
 	Interactive []time.Duration // one per load, sorted
-	First       []time.Duration // changes to a chat that was not open before, sorted
-	Again       []time.Duration // and to one that was
+	Slow, Full  changes         // with the processor slowed down, and not
+}
+
+// changes is how long it takes to change to another chat.
+type changes struct {
+	First []time.Duration // to one that was not open before, sorted
+	Again []time.Duration // and to one that was
 	// Processor time of the page's main thread: until the page was at hand, and for
 	// each change.
 	LoadCPU, ChangeCPU time.Duration
@@ -95,10 +100,10 @@ func quantile(l []time.Duration, q float64) time.Duration {
 }
 
 func show(r result, o *options) error {
-	for _, l := range [][]time.Duration{r.Interactive, r.First, r.Again} {
+	for _, l := range [][]time.Duration{r.Interactive, r.Slow.First, r.Slow.Again, r.Full.First, r.Full.Again} {
 		slices.Sort(l)
 	}
-	interactive, change := quantile(r.Interactive, 0.5), quantile(r.First, 0.95)
+	interactive, change := quantile(r.Interactive, 0.5), quantile(r.Full.First, 0.95)
 	missed := 0
 	for _, miss := range []bool{r.Bytes > goalWeight, interactive > goalInteractive, change > goalSwitch} {
 		if miss {
@@ -110,9 +115,10 @@ func show(r result, o *options) error {
 			"bench": "inbox", "chats": o.Chats, "throttle": o.Throttle, "missed": missed,
 			"page_bytes": r.Bytes, "page_requests": r.Requests, "interactive_p50_ms": ms(interactive),
 			"interactive_max_ms": ms(quantile(r.Interactive, 1)),
-			"switch_p50_ms":      ms(quantile(r.First, 0.5)), "switch_p95_ms": ms(change),
-			"load_cpu_ms": ms(r.LoadCPU), "switch_cpu_ms": ms(r.ChangeCPU),
-			"switch_again_p50_ms": ms(quantile(r.Again, 0.5)), "switch_again_p95_ms": ms(quantile(r.Again, 0.95)),
+			"switch_p50_ms":      ms(quantile(r.Full.First, 0.5)), "switch_p95_ms": ms(change),
+			"switch_again_p50_ms": ms(quantile(r.Full.Again, 0.5)), "switch_again_p95_ms": ms(quantile(r.Full.Again, 0.95)),
+			"slow_switch_p50_ms": ms(quantile(r.Slow.First, 0.5)), "slow_switch_p95_ms": ms(quantile(r.Slow.First, 0.95)),
+			"slow_load_cpu_ms": ms(r.Slow.LoadCPU), "slow_switch_cpu_ms": ms(r.Slow.ChangeCPU),
 		})
 	}
 	word := func(miss bool) string {
@@ -124,9 +130,12 @@ func show(r result, o *options) error {
 	fmt.Printf("%d chats, processor %g times slower\n", o.Chats, o.Throttle)
 	fmt.Printf("%-34s %8.1f KB            at most %d KB  %s\n", fmt.Sprintf("first page, %d requests", r.Requests), float64(r.Bytes)/1000, goalWeight/1000, word(r.Bytes > goalWeight))
 	fmt.Printf("%-34s %8.0f ms, worst %5.0f  at most %.0f ms  %s\n", "can be used after (median)", ms(interactive), ms(quantile(r.Interactive, 1)), ms(goalInteractive), word(interactive > goalInteractive))
-	fmt.Printf("%-34s %8.0f ms, p95 %7.0f  at most %.0f ms  %s\n", "change to a chat (median)", ms(quantile(r.First, 0.5)), ms(change), ms(goalSwitch), word(change > goalSwitch))
-	fmt.Printf("%-34s %8.0f ms, p95 %7.0f\n", "back to it (median)", ms(quantile(r.Again, 0.5)), ms(quantile(r.Again, 0.95)))
-	fmt.Printf("%-34s %8.0f ms to open the page, %.0f ms for each change\n", "processor time of the main thread", ms(r.LoadCPU), ms(r.ChangeCPU))
+	fmt.Printf("%-34s %8.0f ms to open the page, %.0f ms for each change of chat\n", "processor time of the main thread", ms(r.Slow.LoadCPU), ms(r.Slow.ChangeCPU))
+	fmt.Printf("%-34s %8.0f ms, p95 %7.0f\n", "change to a chat (median)", ms(quantile(r.Slow.First, 0.5)), ms(quantile(r.Slow.First, 0.95)))
+	fmt.Printf("%-34s %8.0f ms, p95 %7.0f\n", "back to it (median)", ms(quantile(r.Slow.Again, 0.5)), ms(quantile(r.Slow.Again, 0.95)))
+	fmt.Printf("\nprocessor at full speed\n")
+	fmt.Printf("%-34s %8.0f ms, p95 %7.0f  at most %.0f ms  %s\n", "change to a chat (median)", ms(quantile(r.Full.First, 0.5)), ms(change), ms(goalSwitch), word(change > goalSwitch))
+	fmt.Printf("%-34s %8.0f ms, p95 %7.0f\n", "back to it (median)", ms(quantile(r.Full.Again, 0.5)), ms(quantile(r.Full.Again, 0.95)))
 	return nil
 }
 
