@@ -85,10 +85,36 @@ func (s *Sessions) SignIn(ctx context.Context, c Credentials) (secret string, se
 	secret, hash, se := s.open(c.Browser)
 	se.WorkspaceID, se.MemberID = right[0].Workspace.ID, right[0].Member.ID
 	se, err = s.storage.CreateSession(ctx, se, hash)
+	if err == nil {
+		err = s.stillRight(ctx, se, &right[0], c.Password)
+	}
 	if tideline.IsCode(err, tideline.CodeNotFound) { // removed this very moment
 		err = ErrWrongPassword
 	}
-	return secret, se, err
+	if err != nil {
+		return "", tideline.Session{}, err
+	}
+	return secret, se, nil
+}
+
+// stillRight ends a session that was opened with a password which was changed
+// since it was looked at: the change ended all sessions but this one.
+func (s *Sessions) stillRight(ctx context.Context, se tideline.Session, seen *store.Login, password string) error {
+	now, err := s.storage.LoginOf(ctx, se.WorkspaceID, se.MemberID)
+	if err != nil || now.Password == seen.Password {
+		return err
+	}
+	ok, _, err := s.passwords.matches(ctx, password, now.Password) // the same at another cost, perhaps
+	if ok && err == nil {
+		return nil
+	}
+	if end := s.storage.EndSession(context.WithoutCancel(ctx), se.WorkspaceID, se.MemberID, se.ID); end != nil && !tideline.IsCode(end, tideline.CodeNotFound) {
+		return end
+	}
+	if err != nil {
+		return err
+	}
+	return ErrWrongPassword
 }
 
 // network is what a client can't change at will: its IPv4 address, or the /64
@@ -193,7 +219,11 @@ func (s *Sessions) SetPassword(ctx context.Context, p *tideline.Principal, old, 
 			return tideline.Invalid([]tideline.FieldError{{Path: []string{"old_password"}, Msg: "is not your password"}})
 		}
 	}
-	return s.setPassword(ctx, &p.Member, password, p.Session.ID)
+	err = s.setPassword(ctx, &p.Member, password, p.Session.ID)
+	if tideline.IsCode(err, tideline.CodeNotFound) {
+		return tideline.Errorf(tideline.CodeInvalidToken, "the session has ended: sign in again")
+	}
+	return err
 }
 
 // ResetPassword gives a member a password and ends all their sessions. It serves

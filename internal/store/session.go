@@ -22,7 +22,8 @@ type Sessions interface {
 	// HasPasswords reports whether any present member of the workspace has a password.
 	HasPasswords(ctx context.Context, workspaceID int64) (bool, error)
 	// SetPassword keeps the hash of a new password and ends the member's sessions
-	// but keep (0 = all of them) and their unused links to sign in. not_found.
+	// but keep (0 = all of them) and their unused links. not_found, also when keep has
+	// ended meanwhile.
 	SetPassword(ctx context.Context, workspaceID, memberID int64, hash string, keep int64) error
 	// ReplacePasswordHash keeps another hash of the same password, unless the
 	// password was changed meanwhile.

@@ -49,6 +49,25 @@ func TestOnlyTheOwnerHandsOverAndOnlyToAnAdmin(t *testing.T) {
 	}
 }
 
+func TestWhoOwnedNumbersIsReplacedByWhoAdministersOnly(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t) // the account's owner, Ada, is no member
+	ctx := t.Context()
+	supervisor := o.member(tideline.RoleTeamSupervisor)
+	ada := team.Invitation{Email: "ADA@acme.example", Role: "agent"}
+	_, err := o.Invite(ctx, supervisor, ada)
+	wantCode(t, "invited by a supervisor", err, tideline.CodePermissionDenied)
+	if v, err := o.Viewer(ctx, supervisor); err != nil || len(v.Accounts) > 0 {
+		t.Errorf("the supervisor sees the chats of %v, %v", v, err)
+	}
+	_, err = o.Invite(ctx, supervisor, team.Invitation{Email: "adam@acme.example", Role: "agent"})
+	o.must(err)
+	_, err = o.Invite(ctx, o.member(tideline.RoleAdmin), ada)
+	o.must(err)
+	_, err = o.Invite(ctx, supervisor, ada) // again, now that they are here
+	o.must(err)
+}
+
 func TestATeamsTitleIsItsOwn(t *testing.T) {
 	t.Parallel()
 	o := openOffice(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -138,7 +139,8 @@ func (s *Service) Invite(ctx context.Context, p *tideline.Principal, i Invitatio
 }
 
 // mayReplace refuses to change the role of a present member whom p could not
-// have invited with the role that they have.
+// have invited with the role that they have, and to invite in place of who left
+// and owned accounts.
 func (s *Service) mayReplace(ctx context.Context, p *tideline.Principal, email string) error {
 	if p.Member.Role.Administers() {
 		return nil
@@ -150,6 +152,21 @@ func (s *Service) mayReplace(ctx context.Context, p *tideline.Principal, email s
 	for i := range members {
 		if strings.EqualFold(members[i].Email, email) && !p.Member.Role.MayInvite(members[i].Role) {
 			return tideline.Errorf(tideline.CodePermissionDenied, "The role %q may not change a member of the role %q", p.Member.Role, members[i].Role)
+		}
+	}
+	if slices.ContainsFunc(members, func(m tideline.Member) bool { return strings.EqualFold(m.Email, email) }) {
+		return nil
+	}
+	// The numbers of who left still name their owner by e-mail. Whoever comes with that
+	// address sees their chats, and so does the team that they come into.
+	accounts, _, err := s.store.AccountsOf(ctx, p.Workspace.ID)
+	if err != nil {
+		return err
+	}
+	for i := range accounts {
+		if strings.EqualFold(accounts[i].OwnerEmail, email) {
+			return tideline.Errorf(tideline.CodePermissionDenied,
+				"There are WhatsApp numbers of the owner %s, whose chats come with this address: only the owner of the workspace and admins may invite it", email)
 		}
 	}
 	return nil

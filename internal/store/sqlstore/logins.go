@@ -73,6 +73,13 @@ func (s *Store) SetPassword(ctx context.Context, workspaceID, memberID int64, ha
 		if err := mustChange(n, err, "member"); err != nil {
 			return err
 		}
+		if keep != 0 { // with the member locked: of two who change a password, one has ended the other's session
+			var id int64
+			if err := t.one(ctx, `SELECT id FROM sessions WHERE id = $1 AND member_id = $2 AND workspace_id = $3`,
+				[]any{keep, memberID, workspaceID}, &id); err != nil {
+				return missing(err, "session")
+			}
+		}
 		if _, err := t.endSessions(ctx, workspaceID, memberID, keep); err != nil {
 			return err
 		}

@@ -49,6 +49,11 @@ func (s *Store) PrincipalBySession(ctx context.Context, hash [32]byte, now time.
 func (s *Store) CreateSession(ctx context.Context, se tideline.Session, hash [32]byte) (tideline.Session, error) {
 	var made tideline.Session
 	err := s.write(ctx, "create session", func(ctx context.Context, t *tx) (err error) {
+		// A password that is being changed ends this session too, or is seen by who
+		// looks after it.
+		if _, err := t.presentMember(ctx, se.WorkspaceID, se.MemberID); err != nil {
+			return err
+		}
 		joined := false
 		if made, joined, err = t.createSession(ctx, se, hash); err != nil || !joined {
 			return err

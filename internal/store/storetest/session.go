@@ -158,6 +158,22 @@ var sessionTests = map[string]func(*testing.T, *world){
 		same(t, "login", login, store.Login{Workspace: w.ws, Member: w.owner, Password: "phc2"})
 	},
 
+	// Whose session was ended, by another change of the password perhaps, changes
+	// nothing any more.
+	"APasswordIsNotChangedFromASessionThatEnded": func(t *testing.T, w *world) {
+		mine, hash := w.session(w.owner)
+		theirs, _ := w.session(w.owner)
+		w.must(w.store.SetPassword(w.ctx(), w.ws.ID, w.owner.ID, "mine", mine.ID))
+		w.wantCode(w.store.SetPassword(w.ctx(), w.ws.ID, w.owner.ID, "theirs", theirs.ID), tideline.CodeNotFound)
+		login, err := w.store.LoginOf(w.ctx(), w.ws.ID, w.owner.ID)
+		w.must(err)
+		same(t, "password", login.Password, "mine")
+		_, err = w.store.PrincipalBySession(w.ctx(), hash, w.now)
+		w.must(err)
+		ben := w.member("ben@example.com", tideline.RoleAgent)
+		w.wantCode(w.store.SetPassword(w.ctx(), w.ws.ID, ben.ID, "ben's", mine.ID), tideline.CodeNotFound) // another member's session
+	},
+
 	"AnEMailFindsItsMembersInEveryWorkspace": func(t *testing.T, w *world) {
 		other, _ := w.workspace("second", 10)
 		w.member("ben@example.com", tideline.RoleAgent)

@@ -138,8 +138,12 @@ type linkView struct {
 	Until  time.Time
 }
 
-// showLink makes an invited member's link and shows it, this once.
+// showLink makes an invited member's link and shows it, this once. Who has joined,
+// perhaps this very moment, gets none: it would let whoever asked for it in as them.
 func (s *section) showLink(q *ui.Request, m *team.Teammate) error {
+	if m.Member.Status() != tideline.MemberInvited {
+		return tideline.Errorf(tideline.CodeConflict, "%s", q.T("admin.member.joined"))
+	}
 	secret, link, err := s.Links.CreateLink(q.Context(), &m.Member, tideline.LinkInvitation, 0)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ type world struct {
 	stranger tideline.Member
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, edit ...func(*admin.Deps)) *world {
 	t.Helper()
 	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
 	if err != nil {
@@ -67,10 +67,14 @@ func newWorld(t *testing.T) *world {
 		return tideline.WithActor(ctx, p.Actor(tideline.ViaInbox))
 	}})
 	w.must(err)
-	w.handler, err = web.New(kit, admin.New(admin.Deps{
+	deps := admin.Deps{
 		Team: team.New(s, nil), Links: w.sessions, Tokens: auth.NewTokens(s, nil), Workspaces: workspaces, Storage: s,
 		BaseURL: func(*http.Request) string { return base }, APIPath: "/integrations/api",
-	}))
+	}
+	for _, e := range edit {
+		e(&deps)
+	}
+	w.handler, err = web.New(kit, admin.New(deps))
 	w.must(err)
 	return w
 }

@@ -38,7 +38,9 @@ export class Composer {
     this.tray = new Tray(this);
     this.recorder = new Recorder(this);
     this.slash = new Slash(this);
-    this.text.value = stored(`draft:${this.chat}`) ?? "";
+    // Others may use this browser too, and their drafts are theirs.
+    this.draft = `draft:${$("#inbox").dataset.member}:${this.chat}`;
+    this.text.value = stored(this.draft) ?? "";
     const enter = /** @type {HTMLInputElement} */ ($("[data-enter]", this.form));
     enter.checked = stored("enter") !== "no";
     enter.addEventListener("change", () => stored("enter", enter.checked ? "" : "no"));
@@ -76,7 +78,7 @@ export class Composer {
     // Notes are nobody's business outside of the team.
     if (!this.noting) typing(this.chat, this.text.value.trim() === "" ? "looking" : "typing");
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => stored(`draft:${this.chat}`, this.text.value), 300);
+    this.saving = setTimeout(() => stored(this.draft, this.text.value), 300);
   }
 
   grow() {
@@ -207,7 +209,7 @@ export class Composer {
   clear() {
     this.text.value = "";
     clearTimeout(this.saving);
-    stored(`draft:${this.chat}`, "");
+    stored(this.draft, "");
     this.grow();
     this.slash.close();
     typing(this.chat, "looking");
