@@ -110,6 +110,8 @@ func composerOf(q *ui.Request, v *store.ChatView) composer {
 		c.Blocked = q.T("inbox.blocked.left")
 	case v.Chat.Bar == tideline.BarAdminsOnly:
 		c.Blocked = q.T("inbox.blocked.admins_only")
+	case v.Account.Pause.Paused():
+		c.Notice = q.T("inbox.notice.paused", "account", accountName(&v.Account), "name", v.Account.Pause.By)
 	case v.Account.State != tideline.AccountActive:
 		c.Notice = q.T("inbox.notice.waits", "account", accountName(&v.Account))
 	}

@@ -82,6 +82,14 @@ func TestTicksFailuresAndWaitingAreShown(t *testing.T) {
 		t.Errorf("while the number is not connected: %s", got)
 	}
 	o.state(o.acc, tideline.AccountActive)
+	o.must(o.store.PauseAccount(t.Context(), o.ws.ID, o.acc.ID, "Olga", o.now))
+	if got := o.bubbles(chat); !strings.Contains(got, "Waits: Olga paused") {
+		t.Errorf("while the number is paused: %s", got)
+	}
+	if got := text(o.get(path).class("composer-line")...); !strings.Contains(got, "Olga paused") {
+		t.Errorf("the composer while the number is paused: %q", got)
+	}
+	o.must(o.store.ResumeAccount(t.Context(), o.ws.ID, o.acc.ID, o.now))
 	o.settle(first, tideline.StatusSent, "")
 	v, err := o.store.MessageByUID(t.Context(), o.ws.ID, first)
 	o.must(err)
