@@ -111,7 +111,7 @@ func composerOf(q *ui.Request, v *store.ChatView) composer {
 	case v.Chat.Bar == tideline.BarAdminsOnly:
 		c.Blocked = q.T("inbox.blocked.admins_only")
 	case v.Account.Pause.Paused():
-		c.Notice = q.T("inbox.notice.paused", "account", accountName(&v.Account))
+		c.Notice = q.T("inbox.notice.paused", "account", accountName(&v.Account), "name", v.Account.Pause.By)
 	case v.Account.State != tideline.AccountActive:
 		c.Notice = q.T("inbox.notice.waits", "account", accountName(&v.Account))
 	}

@@ -77,7 +77,7 @@ func (s *section) waiting(q *ui.Request, v *store.ChatView, m *tideline.Message)
 	case v.Account.State == tideline.AccountBanned:
 		w.Why, w.At = q.T("inbox.wait.banned", "account", accountName(&v.Account)), v.Account.Hold.BannedUntil
 	case v.Account.Pause.Paused():
-		w.Why, w.At = q.T("inbox.wait.paused", "account", accountName(&v.Account)), time.Time{}
+		w.Why, w.At = q.T("inbox.wait.paused", "account", accountName(&v.Account), "name", v.Account.Pause.By), time.Time{}
 	case v.Account.State != tideline.AccountActive:
 		w.Why, w.At = q.T("inbox.wait.disconnected", "account", accountName(&v.Account)), time.Time{}
 	case !p.HeldUntil.IsZero():

@@ -83,8 +83,11 @@ func TestTicksFailuresAndWaitingAreShown(t *testing.T) {
 	}
 	o.state(o.acc, tideline.AccountActive)
 	o.must(o.store.PauseAccount(t.Context(), o.ws.ID, o.acc.ID, "Olga", o.now))
-	if got := o.bubbles(chat); strings.Count(got, "is paused") != 2 || !strings.Contains(o.get(path).body, "until it is resumed") {
+	if got := o.bubbles(chat); !strings.Contains(got, "Waits: Olga paused") {
 		t.Errorf("while the number is paused: %s", got)
+	}
+	if got := text(o.get(path).class("composer-line")...); !strings.Contains(got, "Olga paused") {
+		t.Errorf("the composer while the number is paused: %q", got)
 	}
 	o.must(o.store.ResumeAccount(t.Context(), o.ws.ID, o.acc.ID, o.now))
 	o.settle(first, tideline.StatusSent, "")

@@ -12,6 +12,7 @@ const (
 	chartWidth  = 720
 	chartHeight = 200
 	chartLeft   = 56 // for the numbers at the side
+	chartRight  = 20 // for the half of the last day that stands over
 	chartTop    = 12
 	chartFoot   = 24 // for the days below
 	dayLabels   = 8  // at most so many, so that they don't touch
@@ -46,7 +47,7 @@ type line struct {
 
 // newChart draws days.
 func newChart(days []store.Spent) chart {
-	c := chart{Width: chartWidth, Height: chartHeight, Left: chartLeft, Right: chartWidth - 4, Base: chartHeight - chartFoot}
+	c := chart{Width: chartWidth, Height: chartHeight, Left: chartLeft, Right: chartWidth - chartRight, Base: chartHeight - chartFoot}
 	highest := tideline.Credits(0)
 	for i := range days {
 		c.Charged += days[i].Charged
