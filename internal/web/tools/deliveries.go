@@ -223,13 +223,34 @@ func (s *section) delivery(q *ui.Request, w *tideline.Webhook) (store.Delivery, 
 	return d, attempts, err
 }
 
+// maxNested is how many brackets of JSON may be within each other for it to be
+// indented: each makes all lines between its ends longer, and a receiver answers
+// what it likes.
+const maxNested = 100
+
 // pretty writes JSON on lines of its own, and anything else as it is.
 func pretty(text []byte) string {
 	var b bytes.Buffer
-	if json.Indent(&b, bytes.TrimSpace(text), "", "  ") != nil {
+	if nested(text) > maxNested || json.Indent(&b, bytes.TrimSpace(text), "", "  ") != nil {
 		return string(text)
 	}
 	return b.String()
+}
+
+// nested is how many brackets are within each other at most, those in strings too:
+// they are few in what people read.
+func nested(text []byte) int {
+	depth, most := 0, 0
+	for _, c := range text {
+		switch c {
+		case '[', '{':
+			depth++
+			most = max(most, depth)
+		case ']', '}':
+			depth--
+		}
+	}
+	return most
 }
 
 func (s *section) replayDelivery(q *ui.Request) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,21 @@ func TestTheLogShowsHowDeliveriesFare(t *testing.T) {
 	one := w.page("acme", fmt.Sprint(path, "/deliveries/", waits.ID))
 	has(t, one, "Attempt 1", "5s", "Content-Type: application/json", "&#34;d&#34;: [\n", "&lt;script&gt;alert(1)", "private or special network", "--allow-network 10.0.0.0/8")
 	hasNot(t, one, "<script>alert")
+}
+
+// What a receiver answers is a stranger's: it may be made to grow where it is shown.
+func TestAnAnswerIsShownInAboutTheSizeThatItHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, _ := w.hook()
+	const depth = 2000
+	answer := "HTTP/1.1 200 OK\n\n" + strings.Repeat("[", depth) + strings.Repeat("]", depth)
+	d := w.deliver(id, `{}`, now, store.Outcome{State: tideline.DeliveryDelivered, Attempt: &store.Attempt{At: now, StatusCode: 200, Response: answer}})
+	page := w.page("acme", fmt.Sprintf("/webhooks/%d/deliveries/%d", id, d.ID))
+	has(t, page, strings.Repeat("[", depth))
+	if len(page) > 100<<10 {
+		t.Errorf("an answer of %d bytes became a page of %d", len(answer), len(page))
+	}
 }
 
 func TestTheLogHasPages(t *testing.T) {
