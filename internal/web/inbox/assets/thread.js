@@ -21,8 +21,14 @@ export class Thread {
     for (const m of this.messages()) sources.set(m, m.outerHTML);
     this.tidy();
     this.pinned = !this.newer;
+    this.place = scroller.scrollTop;
+    // Only who scrolls back leaves the end: the event comes later than what it tells of, and by then a picture may have
+    // made the end another one.
     scroller.addEventListener("scroll", () => {
-      this.pinned = this.atEnd();
+      const back = scroller.scrollTop < this.place;
+      this.place = scroller.scrollTop;
+      if (this.atEnd()) this.pinned = true;
+      else if (back) this.pinned = false;
     }, { passive: true });
     // What grows while somebody is at the end, such as a picture, stays in sight.
     new ResizeObserver(() => this.pinned && this.toEnd()).observe(this.list);
@@ -49,6 +55,7 @@ export class Thread {
 
   toEnd() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.place = this.scroller.scrollTop;
     this.pinned = !this.newer;
   }
 
