@@ -91,7 +91,10 @@ func (s *server) launch(address string, flags ...string) {
 	if err := json.Unmarshal([]byte(match[0]), &welcome); err != nil {
 		s.t.Fatal(err)
 	}
-	s.URL, s.Token = welcome.URL, welcome.Token
+	if s.URL != welcome.URL { // it is on the address that it had after a restart, and tabs may read it
+		s.URL = welcome.URL
+	}
+	s.Token = welcome.Token
 	s.Enter = oneTimeLink.FindString(match[0])
 	if s.api, err = client.New(s.URL, s.Token, client.WithHTTPClient(s.http), client.WithAttempts(1)); err != nil {
 		s.t.Fatal(err)

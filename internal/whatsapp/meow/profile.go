@@ -26,7 +26,7 @@ func (c *Connector) Group(ctx context.Context, device string, group tideline.JID
 	if err != nil || jid.Server != types.GroupServer {
 		return g, fmt.Errorf("%q is not the JID of a group", group.Server())
 	}
-	info, err := s.cli.GetGroupInfo(ctx, jid)
+	info, err := ask(ctx, c, func(ctx context.Context) (*types.GroupInfo, error) { return s.cli.GetGroupInfo(ctx, jid) })
 	if errors.Is(err, whatsmeow.ErrNotInGroup) || errors.Is(err, whatsmeow.ErrGroupNotFound) {
 		g.Bar = tideline.BarLeft
 		return g, nil
@@ -83,7 +83,9 @@ func (c *Connector) Picture(ctx context.Context, device string, of tideline.Peer
 	if err != nil || jid.User == "" {
 		return "", fmt.Errorf("%q is not the JID of a contact or group", of.Address().Server())
 	}
-	info, err := s.cli.GetProfilePictureInfo(ctx, jid, &whatsmeow.GetProfilePictureParams{ExistingID: known})
+	info, err := ask(ctx, c, func(ctx context.Context) (*types.ProfilePictureInfo, error) {
+		return s.cli.GetProfilePictureInfo(ctx, jid, &whatsmeow.GetProfilePictureParams{ExistingID: known})
+	})
 	switch {
 	case errors.Is(err, whatsmeow.ErrProfilePictureNotSet), errors.Is(err, whatsmeow.ErrProfilePictureUnauthorized):
 		return "", whatsapp.ErrNoPicture

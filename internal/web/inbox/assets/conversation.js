@@ -100,7 +100,10 @@ export class ChatConversation extends HTMLElement {
     } catch (e) {
       toast(/** @type {Error} */ (e).message, { error: true });
     } finally {
-      setTimeout(() => (this.busy = false), 50);
+      setTimeout(() => {
+        this.busy = false;
+        this.scrolled(); // what came may be too little to scroll
+      }, 50);
     }
   }
 
