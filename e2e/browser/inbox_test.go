@@ -197,6 +197,16 @@ func TestTheInboxByKeyboardAlone(t *testing.T) {
 	p.until("the next one is open", `document.querySelector(".chat-head h2").textContent !== `+quote(first))
 	p.press("k")
 	p.until("the first one is open again", `document.querySelector(".chat-head h2").textContent === `+quote(first))
+	for _, l := range []look{{"tablet", 800, 740, "light"}, looks[2], looks[0]} {
+		p.wear(l)
+		p.press("i")
+		p.until("the side panel is in sight on a "+l.name, `(() => {
+			const pane = document.querySelector("#side-pane"), at = pane.getBoundingClientRect();
+			return at.height > innerHeight / 2 && pane.contains(document.elementFromPoint(at.left + at.width / 2, at.top + 20));
+		})()`)
+		p.press("i")
+		p.until("it is gone", `document.querySelector("#side-pane").hidden`)
+	}
 	p.press("w")
 	p.until("one can write", `document.activeElement.matches(".composer textarea")`)
 	p.press("Written by hand" + kb.Enter)
