@@ -128,7 +128,7 @@ func pair(t *testing.T, n wasim.Network, sessions string, scan func(qr string)) 
 // TestTwoIndependentClientsTalk lets Baileys and whatsmeow send each other texts and files. Each decrypts
 // with its own implementation of everything.
 func TestTwoIndependentClientsTalk(t *testing.T) {
-	t.Parallel()
+	// Not parallel: link sets the key that all whatsmeow clients of a process check.
 	srv := wasimtest.Start(t, wasim.Options{TLSListen: "127.0.0.1:0"})
 	wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: ours, Name: "Shop", NoDeliver: true})
 	phone := wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: theirs, Name: "Bea", NoDeliver: true, History: wasim.HistoryInline})

@@ -19,7 +19,7 @@ import (
 // TestBaileysKnowsWhatElseHappens goes through what isn't a message between two people: groups, names, typing,
 // calls, history, and a second device.
 func TestBaileysKnowsWhatElseHappens(t *testing.T) {
-	t.Parallel()
+	// Not parallel: link sets the key that all whatsmeow clients of a process check.
 	srv := wasimtest.Start(t, wasim.Options{TLSListen: "127.0.0.1:0"})
 	shop := wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: ours, Name: "Shop"})
 	phone := wasimtest.AddPhone(t, srv, wasim.PhoneOptions{Number: theirs, Name: "Bea", History: wasim.HistoryExternal})
