@@ -10,13 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/tidelinehq/tideline/bench/internal/fill"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -55,7 +54,7 @@ func open(ctx context.Context, dir string, o *options) (*server, error) {
 	if err := s.stop(); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, filepath.Join(s.dir, config.DatabaseFile), o); err != nil {
+	if err := fillUp(ctx, filepath.Join(s.dir, config.DatabaseFile), o); err != nil {
 		return nil, fmt.Errorf("fill the workspace: %w", err)
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
@@ -103,9 +102,9 @@ func (s *server) link(ctx context.Context) (string, error) {
 	return string(bytes.TrimSpace(out)), err
 }
 
-// fill makes chats with one message each, and the newest of them, which will be
+// fillUp makes chats with one message each, and the newest of them, which will be
 // opened, with many.
-func fill(ctx context.Context, database string, o *options) (err error) {
+func fillUp(ctx context.Context, database string, o *options) (err error) {
 	st, err := sqlstore.Open(ctx, sqlstore.Options{Database: database})
 	if err != nil {
 		return err
@@ -140,36 +139,13 @@ func fill(ctx context.Context, database string, o *options) (err error) {
 	}
 	// The oldest chat first; in those that are opened, the messages before the last.
 	opened := min(o.Switches+1, o.Chats)
-	if err := inParallel(opened*(o.Messages-1), func(i int) error {
+	if err := fill.InParallel(fillers, opened*(o.Messages-1), func(i int) error {
 		chat, n := o.Chats-1-i%opened, i/opened
 		return receive(chat, n, began.Add(-48*time.Hour+time.Duration(n)*time.Second))
 	}); err != nil {
 		return err
 	}
-	return inParallel(o.Chats, func(chat int) error {
+	return fill.InParallel(fillers, o.Chats, func(chat int) error {
 		return receive(chat, o.Messages, began.Add(time.Duration(chat-o.Chats)*time.Second))
 	})
-}
-
-// inParallel runs do for 0 to n-1, many at a time, so that they share commits.
-func inParallel(n int, do func(i int) error) error {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	errs := make([]error, fillers)
-	for f := range fillers {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				if errs[f] = do(i); errs[f] != nil {
-					next.Store(int64(n))
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

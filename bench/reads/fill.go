@@ -9,12 +9,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/tidelinehq/tideline/bench/internal/fill"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/file"
@@ -115,10 +114,10 @@ func (w *world) fill(ctx context.Context, o *options) error {
 		}
 		w.accounts = append(w.accounts, a)
 	}
-	if err := inParallel(o.Messages, func(i int) error { return w.storeMessage(ctx, o, now, i) }); err != nil {
+	if err := fill.InParallel(fillers, o.Messages, func(i int) error { return w.storeMessage(ctx, o, now, i) }); err != nil {
 		return err
 	}
-	return inParallel(o.Chats, func(i int) error { return w.workOn(ctx, o, i) })
+	return fill.InParallel(fillers, o.Chats, func(i int) error { return w.workOn(ctx, o, i) })
 }
 
 // storeMessage stores message i: the first of each chat, then a hundredth of the
@@ -176,29 +175,6 @@ func (w *world) workOn(ctx context.Context, o *options, i int) error {
 		u.Closed = new(true)
 	}
 	return w.store.UpdateChat(ctx, w.ws.ID, got.ChatID, u)
-}
-
-// inParallel runs do for 0 to n-1, many at a time, so that they share commits.
-func inParallel(n int, do func(i int) error) error {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	errs := make([]error, fillers)
-	for f := range fillers {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				if errs[f] = do(i); errs[f] != nil {
-					next.Store(int64(n))
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // look reads what requests will name.
