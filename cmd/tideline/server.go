@@ -58,7 +58,8 @@ type server struct {
 	live     *live.Hub
 	claim    *sqlstore.Claim
 	files    openedFiles
-	world    *sandbox.World // nil in production
+	world    *sandbox.World  // nil in production, and when joined is set
+	joined   *sandbox.Joined // the sandbox's network, when another process runs it
 	meow     *meow.Connector
 	outbox   *outbox.Service
 	inbox    *inbox.Service
@@ -178,7 +179,13 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 	if s.common.OnPostgres() {
 		options.Database = s.common.DatabaseURL()
 	}
-	if s.common.Sandbox {
+	switch {
+	case s.serve.Network != "":
+		if s.joined, err = sandbox.Join(ctx, s.serve.Network); err != nil {
+			return err
+		}
+		options.Endpoint = &meow.Endpoint{Addr: s.joined.Addr(), RootKey: s.joined.RootKey()}
+	case s.common.Sandbox:
 		if s.world, err = sandbox.Open(ctx, s.folder.In("network"), s.log); err != nil {
 			return err
 		}
@@ -246,6 +253,8 @@ func (s *server) openAPI(context.Context) (err error) {
 	var control http.Handler
 	if s.world != nil {
 		control = s.world.Control()
+	} else if s.joined != nil {
+		control = s.joined.Control()
 	}
 	pages, err := s.openPages(messages)
 	if err != nil {
@@ -302,7 +311,10 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	}
 	err = s.stack.wait(ctx)
 	s.probes.draining.Store(true)
-	s.log.InfoContext(ctx, "server stops")
+	s.log.InfoContext(ctx, "server stops", "delay", s.serve.DrainDelay)
+	if err == nil {
+		err = s.stack.linger(s.serve.DrainDelay)
+	}
 	return err
 }
 

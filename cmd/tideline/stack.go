@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // stack holds what a server is made of, in the order in which it was started.
@@ -62,6 +63,21 @@ func (s *stack) start(ctx context.Context, name string, run func(context.Context
 func (s *stack) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
+		return nil
+	case err := <-s.ended:
+		return err
+	}
+}
+
+// linger waits for d, or until a part ends by itself: then with an error.
+func (s *stack) linger(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
 		return nil
 	case err := <-s.ended:
 		return err

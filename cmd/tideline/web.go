@@ -42,6 +42,11 @@ func routes(api, pages http.Handler, p *probes, metrics *prometheus.Registry, co
 		mux.Handle("/sandbox/", control)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.draining.Load() {
+			// Whoever keeps the connection would send the next request on it, and this
+			// server may be gone by then.
+			w.Header().Set("Connection", "close")
+		}
 		// Not through the mux, which redirects a path with "//" or "..": the API
 		// answers every path below its own in its own form.
 		if r.URL.Path == httpapi.Base || strings.HasPrefix(r.URL.Path, httpapi.Base+"/") {

@@ -58,6 +58,9 @@ func (s *server) welcome(ctx context.Context) (welcomeJSON, error) {
 		if w.Token, err = s.sandboxToken(ctx, ws, owner); err != nil {
 			return w, err
 		}
+		if s.world == nil {
+			break // phones are the business of whoever runs the network
+		}
 		if err := s.sandboxAccount(ctx, ws, owner); err != nil {
 			return w, err
 		}
