@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -153,7 +152,7 @@ func checkOwners(f *facts, r *report) {
 	by := make(map[string]int)
 	for _, w := range f.Writes {
 		by[w.By]++
-		if w.Holder == "" || !strings.HasPrefix(w.By, w.Holder) {
+		if w.Holder == "" || w.By != w.Holder {
 			r.note("promise 7: %s was settled by %q while the account was held by %q", w.UID, w.By, w.Holder)
 		}
 	}
