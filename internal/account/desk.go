@@ -11,8 +11,14 @@ import (
 	"github.com/tidelinehq/tideline/internal/whatsapp"
 )
 
-// keepPairing is how long a pairing that is over can still be looked at.
-const keepPairing = 15 * time.Minute
+const (
+	// keepPairing is how long a pairing that is over can still be looked at.
+	keepPairing = 15 * time.Minute
+	// tellEvery is how often a running pairing is told to the desks of other nodes,
+	// and hearEvery how long one of theirs is believed to run without being told.
+	tellEvery = 2 * time.Second
+	hearEvery = 10 * time.Second
+)
 
 // Numbers is what a Desk has done: Service.
 type Numbers interface {
@@ -31,6 +37,14 @@ type Desk struct {
 
 	mu       sync.Mutex
 	pairings map[int64]*pairing // by member
+	tell     func(memberID int64, p Pairing)
+	heard    map[int64]heard // pairings that other nodes run, by member
+}
+
+// heard is what is known of a pairing that another node runs.
+type heard struct {
+	state Pairing
+	at    time.Time
 }
 
 // NewDesk makes a Desk; now nil = time.Now.
@@ -38,7 +52,41 @@ func NewDesk(n Numbers, now func() time.Time) *Desk {
 	if now == nil {
 		now = time.Now
 	}
-	return &Desk{numbers: n, now: now, pairings: make(map[int64]*pairing)}
+	return &Desk{numbers: n, now: now, pairings: make(map[int64]*pairing), heard: make(map[int64]heard)}
+}
+
+// Tell names the one who tells the desks of other nodes how far a pairing is, which
+// hear it by Heard. So a member finds a pairing again whichever node answers. fn must
+// not block. Call it before the first pairing.
+func (d *Desk) Tell(fn func(memberID int64, p Pairing)) { d.tell = fn }
+
+// Heard notes how far a pairing is that another node runs. One that was replaced there
+// ends here too: the member has begun another one, or ended it.
+func (d *Desk) Heard(memberID int64, p Pairing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.pairings[memberID]; r != nil {
+		if p.ID == r.state.ID && p.Over() && p.Replaced || p.ID > r.state.ID { // ids grow with time
+			r.cancel()
+			delete(d.pairings, memberID)
+		} else if p.ID != r.state.ID {
+			return // an older one of another node, which will end
+		}
+	}
+	now := d.now()
+	for member, h := range d.heard {
+		if now.Sub(h.at) > keepPairing {
+			delete(d.heard, member)
+		}
+	}
+	d.heard[memberID] = heard{p, now}
+}
+
+// others tells other nodes how far a pairing is.
+func (d *Desk) others(memberID int64, p Pairing) {
+	if d.tell != nil {
+		d.tell(memberID, p)
+	}
 }
 
 // Pairing is how far a pairing is. While neither Code nor QR is set and it is not
@@ -97,16 +145,35 @@ func (d *Desk) StartPairing(ctx context.Context, p *tideline.Principal, phone ti
 		other.cancel()
 	}
 	d.pairings[p.Member.ID] = r
+	delete(d.heard, p.Member.ID)
 	state := r.state
 	d.mu.Unlock()
-	go d.follow(r, events)
+	d.others(p.Member.ID, state)
+	go d.follow(p.Member.ID, r, events)
 	return state, nil
 }
 
 // follow notes the events of a pairing.
-func (d *Desk) follow(r *pairing, events <-chan whatsapp.PairEvent) {
+func (d *Desk) follow(memberID int64, r *pairing, events <-chan whatsapp.PairEvent) {
 	defer r.cancel()
-	for e := range events {
+	repeat := time.NewTicker(tellEvery)
+	defer repeat.Stop()
+	for open := true; open; {
+		var e whatsapp.PairEvent
+		select {
+		case e, open = <-events:
+		case <-repeat.C:
+			d.mu.Lock()
+			state := r.state
+			d.mu.Unlock()
+			if !state.Over() {
+				d.others(memberID, state)
+			}
+			continue
+		}
+		if !open {
+			break
+		}
 		d.mu.Lock()
 		s := &r.state
 		s.Seen++
@@ -123,13 +190,21 @@ func (d *Desk) follow(r *pairing, events <-chan whatsapp.PairEvent) {
 		if s.Over() {
 			s.QR, s.Code = "", "" // good for nothing any more
 		}
+		state := *s
 		d.mu.Unlock()
+		d.others(memberID, state)
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := &r.state; !s.Over() {
+	s := &r.state
+	ended := s.Over()
+	if !ended {
 		s.Seen++
 		s.QR, s.Code, s.EndedAt, s.Replaced = "", "", d.now(), true
+	}
+	state := *s
+	d.mu.Unlock()
+	if !ended {
+		d.others(memberID, state)
 	}
 }
 
@@ -138,11 +213,15 @@ func (d *Desk) follow(r *pairing, events <-chan whatsapp.PairEvent) {
 func (d *Desk) PairingOf(p *tideline.Principal) (state Pairing, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := d.pairings[p.Member.ID]
-	if r == nil || r.state.Over() && d.now().Sub(r.state.EndedAt) > keepPairing {
+	now := d.now()
+	if r := d.pairings[p.Member.ID]; r != nil {
+		return r.state, !r.state.Over() || now.Sub(r.state.EndedAt) <= keepPairing
+	}
+	h, ok := d.heard[p.Member.ID]
+	if !ok || h.state.Replaced || !h.state.Over() && now.Sub(h.at) > hearEvery {
 		return Pairing{}, false
 	}
-	return r.state, true
+	return h.state, true
 }
 
 // EndPairing ends the member's pairing, if there is one, and forgets it.
@@ -152,6 +231,13 @@ func (d *Desk) EndPairing(p *tideline.Principal) {
 	if r := d.pairings[p.Member.ID]; r != nil {
 		r.cancel()
 		delete(d.pairings, p.Member.ID)
+	}
+	if h, ok := d.heard[p.Member.ID]; ok {
+		delete(d.heard, p.Member.ID)
+		if !h.state.Over() { // the node that runs it ends it
+			h.state.Replaced, h.state.EndedAt = true, d.now()
+			d.others(p.Member.ID, h.state)
+		}
 	}
 }
 

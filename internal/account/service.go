@@ -213,6 +213,9 @@ func (s *Service) Reconnect(ctx context.Context, workspaceID, accountID int64) e
 		return err
 	}
 	device := e.currentDevice()
+	if state, _ := e.current(); state == tideline.AccountLoggedOut {
+		device = "" // the connector may just be forgetting the session
+	}
 	if device != "" {
 		err = s.deps.Connector.Connect(ctx, device)
 	}

@@ -131,7 +131,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 }
 
 // React implements message.Reactor.
-func (w *world) React(_ context.Context, r whatsapp.Reaction) error {
+func (w *world) React(_ context.Context, _ int64, r whatsapp.Reaction) error {
 	w.reacted = append(w.reacted, r)
 	return nil
 }

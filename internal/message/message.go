@@ -67,9 +67,9 @@ type Storage interface {
 	PutReaction(ctx context.Context, workspaceID, messageID int64, emoji string, at time.Time) error
 }
 
-// Reactor gives reactions: the React of whatsapp.Connector.
+// Reactor gives a reaction of an account, see React of whatsapp.Connector.
 type Reactor interface {
-	React(ctx context.Context, r whatsapp.Reaction) error
+	React(ctx context.Context, accountID int64, r whatsapp.Reaction) error
 }
 
 // Refresher looks a principal up again, ignoring what is kept in memory.

@@ -49,7 +49,7 @@ func (s *Service) React(ctx context.Context, p *tideline.Principal, uid, emoji s
 	}
 	ctx, cancel := context.WithTimeout(ctx, reactTimeout)
 	defer cancel()
-	err = s.reactor.React(ctx, whatsapp.Reaction{
+	err = s.reactor.React(ctx, v.Account.ID, whatsapp.Reaction{
 		DeviceJID: v.Account.DeviceJID, Chat: v.Chat.JID, MessageID: m.WhatsAppID, FromMe: m.FromMe, Sender: sender, Emoji: emoji,
 	})
 	if e, ok := errors.AsType[*whatsapp.SendError](err); ok {

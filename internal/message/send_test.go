@@ -124,7 +124,7 @@ func (w *world) PutReaction(_ context.Context, _, messageID int64, emoji string,
 	w.reactions = append(w.reactions, emoji)
 	return nil
 }
-func (w *world) React(_ context.Context, r whatsapp.Reaction) error {
+func (w *world) React(_ context.Context, _ int64, r whatsapp.Reaction) error {
 	w.reacted = append(w.reacted, r)
 	return w.reactErr
 }

@@ -90,7 +90,7 @@ func openOffice(t *testing.T) *office {
 }
 
 // React implements message.Reactor.
-func (o *office) React(_ context.Context, r whatsapp.Reaction) error {
+func (o *office) React(_ context.Context, _ int64, r whatsapp.Reaction) error {
 	o.reacted = append(o.reacted, r)
 	return nil
 }
