@@ -98,6 +98,10 @@ func (t *tx) insertAccount(ctx context.Context, a tideline.Account) (id int64, e
 		owner_name, owner_email, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
 		[]any{a.WorkspaceID, string(a.JID), a.DeviceJID, string(a.Phone), a.Name, string(a.State), a.StateReason,
 			toMillis(a.ConnectedOn), a.OwnerName, a.OwnerEmail, a.CreatedAt.UnixMilli()}, &id)
+	if err != nil {
+		return 0, err
+	}
+	_, err = t.exec(ctx, `INSERT INTO holds (account_id, epoch) VALUES ($1, 0)`, id)
 	return id, err
 }
 
@@ -113,7 +117,7 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 	if state == tideline.AccountActive {
 		connectedOn = at.UnixMilli()
 	}
-	return s.write(ctx, "set account state", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "set account state", s.fenced(func(ctx context.Context, t *tx) error {
 		if err := t.auditLogout(ctx, accountID, state, reason, at); err != nil {
 			return err
 		}
@@ -131,12 +135,12 @@ func (s *Store) SetAccountState(ctx context.Context, accountID int64, state tide
 			return err
 		}
 		return t.bump(ctx)
-	})
+	}, accountID))
 }
 
 // SetAccountName implements store.Accounts.
 func (s *Store) SetAccountName(ctx context.Context, accountID int64, name string) error {
-	return s.write(ctx, "set account name", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "set account name", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE accounts SET name = $1 WHERE id = $2 AND removed_at IS NULL`, name, accountID)
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
 			return err
@@ -145,7 +149,7 @@ func (s *Store) SetAccountName(ctx context.Context, accountID int64, name string
 			return err
 		}
 		return t.bump(ctx)
-	})
+	}, accountID))
 }
 
 // AllAccounts implements store.Accounts.

@@ -11,7 +11,7 @@ import (
 
 // PutHistoryChunk implements store.Histories.
 func (s *Store) PutHistoryChunk(ctx context.Context, c store.HistoryChunk) error {
-	return s.write(ctx, "put history chunk", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "put history chunk", s.fenced(func(ctx context.Context, t *tx) error {
 		var one int
 		err := t.one(ctx, `SELECT 1 FROM accounts WHERE id = $1 AND workspace_id = $2 AND removed_at IS NULL`,
 			[]any{c.AccountID, c.WorkspaceID}, &one)
@@ -22,7 +22,7 @@ func (s *Store) PutHistoryChunk(ctx context.Context, c store.HistoryChunk) error
 			VALUES ($1, $2, $3, $4, 0, $5, $5, '') ON CONFLICT (account_id, chunk) DO NOTHING`,
 			c.WorkspaceID, c.AccountID, c.Chunk, c.Ref, c.AnnouncedAt.UnixMilli())
 		return err
-	})
+	}, c.AccountID))
 }
 
 // DueHistoryChunk implements store.Histories.
@@ -46,20 +46,20 @@ func (s *Store) NextHistoryChunk(ctx context.Context) (time.Time, error) {
 
 // PostponeHistoryChunk implements store.Histories.
 func (s *Store) PostponeHistoryChunk(ctx context.Context, workspaceID, id int64, due time.Time, note string) error {
-	return s.write(ctx, "postpone history chunk", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "postpone history chunk", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE history_chunks SET attempts = attempts + 1, due_at = $1, note = $2
 			WHERE id = $3 AND workspace_id = $4 AND due_at IS NOT NULL`, due.UnixMilli(), note, id, workspaceID)
 		return mustChange(n, err, "chunk of a history")
-	})
+	}))
 }
 
 // FinishHistoryChunk implements store.Histories.
 func (s *Store) FinishHistoryChunk(ctx context.Context, workspaceID, id int64, at time.Time, note string) error {
-	return s.write(ctx, "finish history chunk", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "finish history chunk", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE history_chunks SET due_at = NULL, ref = $1, finished_at = $2, note = $3
 			WHERE id = $4 AND workspace_id = $5 AND due_at IS NOT NULL`, []byte{}, at.UnixMilli(), note, id, workspaceID)
 		return mustChange(n, err, "chunk of a history")
-	})
+	}))
 }
 
 // pruneHistory forgets chunks that were finished long ago.

@@ -5,19 +5,26 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/tidelinehq/tideline/internal/store"
 )
 
-// ErrClaimed says that another process runs the server of a database.
+// ErrClaimed says that another process works with a database: the server of an SQLite
+// file, nodes, or a command that has it to itself.
 var ErrClaimed = errors.New("another server works with this database")
 
 // ErrClaimLost says that another process may have got the claim.
 var ErrClaimLost = errors.New("the claim on the database is lost with its connection")
 
-// Claim is the right to run the server of a database. At most one process has
-// it, and it ends with the process, however that ends.
+// Claim is a database to oneself. At most one process has it, and it ends with the
+// process, however that ends. The server of an SQLite file holds it for as long as it
+// runs. On PostgreSQL servers are nodes (see store.Nodes), and a command claims the
+// database for what must not happen while one of them is at work: as long as it has
+// the claim none can join.
 type Claim struct {
 	lock *flock.Flock // SQLite
 	db   *sql.DB      // PostgreSQL: one connection, which holds an advisory lock
@@ -35,8 +42,9 @@ const (
 // TakeClaim claims a database for this process, which who describes to others
 // ("process 7 on box"). It waits at most for the given time for a predecessor
 // that is about to stop. The error is ErrClaimed, and says who has the claim
-// where the database knows, when it doesn't. Nothing in the database changes,
-// which need not have been migrated yet.
+// where the database knows, when it doesn't. Nodes whose lease is over are expelled,
+// as other nodes would do; nothing else in the database changes, which need not have
+// been migrated yet.
 func TakeClaim(ctx context.Context, o Options, who string, wait time.Duration) (*Claim, error) {
 	c := &Claim{}
 	take, holder := c.takeSQLite, func(context.Context) string { return "" }
@@ -120,7 +128,47 @@ func (c *Claim) takeSQLite(context.Context) (bool, error) { return c.lock.TryLoc
 
 func (c *Claim) takePostgres(ctx context.Context) (taken bool, err error) {
 	err = c.conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", int64(serverLock)).Scan(&taken)
-	return taken, err
+	if err != nil || !taken {
+		return false, err
+	}
+	nodes, err := c.nodes(ctx)
+	if err == nil && len(nodes) == 0 {
+		return true, nil
+	}
+	// The nodes are there; and as long as the lock is held none could come back.
+	_, unlock := c.conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(serverLock))
+	return false, errors.Join(err, unlock)
+}
+
+// nodes lists those that are at work, and expels the others.
+func (c *Claim) nodes(ctx context.Context) ([]store.Node, error) {
+	reader := &tx{d: dialectPostgres, q: c.conn}
+	var migrated bool
+	if err := reader.one(ctx, "SELECT to_regclass('nodes') IS NOT NULL", nil, &migrated); err != nil || !migrated {
+		return nil, err
+	}
+	dead, err := reader.deadNodes(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range dead {
+		if err := c.expel(ctx, id); err != nil {
+			return nil, fmt.Errorf("expel node %d: %w", id, err)
+		}
+	}
+	return reader.nodes(ctx)
+}
+
+func (c *Claim) expel(ctx context.Context, nodeID int64) error {
+	dbtx, err := c.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dbtx.Rollback() }() // nothing to undo after the commit
+	if _, err := (&tx{d: dialectPostgres, q: dbtx}).expel(ctx, nodeID); err != nil {
+		return err
+	}
+	return dbtx.Commit()
 }
 
 func (c *Claim) connect(ctx context.Context, url, who string) (err error) {
@@ -138,8 +186,18 @@ func (c *Claim) connect(ctx context.Context, url, who string) (err error) {
 	return nil
 }
 
-// holder describes who has the claim; "" when that can't be told.
+// holder describes who is at work, or who has the claim; "" when that can't be told.
 func (c *Claim) holder(ctx context.Context) string {
+	if nodes, err := (&tx{d: dialectPostgres, q: c.conn}).nodes(ctx); err == nil && len(nodes) > 0 {
+		names := make([]string, len(nodes))
+		for i, n := range nodes {
+			names[i] = "tideline server, " + n.Name
+			if n.URL != "" {
+				names[i] += " at " + n.URL
+			}
+		}
+		return strings.Join(names, "; ")
+	}
 	const bits = 32
 	var name, from string
 	var since time.Time

@@ -178,7 +178,11 @@ func newBatch(s *Store, jobs []*job) *batch {
 // so any order is right; this one lets acceptances come before a configuration
 // change that would make them stale.
 func (b *batch) run(ctx context.Context, t *tx) error {
-	err := b.set(ctx, t, b.accepts, func(jobs []*job) error { return b.s.acceptAll(ctx, t, jobs, b.verify) })
+	b, err := b.behindFence(ctx, t)
+	if err != nil {
+		return err
+	}
+	err = b.set(ctx, t, b.accepts, func(jobs []*job) error { return b.s.acceptAll(ctx, t, jobs, b.verify) })
 	if err != nil {
 		return err
 	}

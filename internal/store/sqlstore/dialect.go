@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 
@@ -78,6 +79,13 @@ const checkpointPages = 16384
 
 // openPostgres opens a pool of conns connections.
 func openPostgres(url string, conns int) (*sql.DB, error) {
+	return openPostgresAs(url, conns, func() string { return "" })
+}
+
+// openPostgresAs is openPostgres with connections that bear a name, as others see them;
+// with "" the one that the URL gives. When the name changes, the connections that bear
+// another one are replaced.
+func openPostgresAs(url string, conns int, name func() string) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -85,7 +93,23 @@ func openPostgres(url string, conns int) (*sql.DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "tideline"
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(requireDurableCommits))
+	const given = "name" // what the connection was given, whatever a proxy makes of it
+	named := func(_ context.Context, conn *pgx.Conn) error {
+		if want := name(); want != "" && conn.PgConn().CustomData()[given] != want {
+			return driver.ErrBadConn
+		}
+		return nil
+	}
+	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+		if want := name(); want != "" {
+			c.RuntimeParams = maps.Clone(c.RuntimeParams)
+			c.RuntimeParams["application_name"] = want
+		}
+		return nil
+	}), stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		conn.PgConn().CustomData()[given] = conn.Config().RuntimeParams["application_name"]
+		return errors.Join(requireDurableCommits(ctx, conn), named(ctx, conn))
+	}), stdlib.OptionResetSession(named))
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil

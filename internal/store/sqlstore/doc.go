@@ -24,7 +24,7 @@
 //
 // # Lock order (PostgreSQL)
 //
-// Balances by workspace id, then outbox rows by message id, then messages, then
+// The node's own row (see Fence), then balances by workspace id, then outbox rows by message id, then messages, then
 // webhooks, then their deliveries, then the config row, then the log of events. A balance row is also the lock of its workspace: message ids
 // are drawn while it is held, so that they grow in commit order within a
 // workspace, and removing an account waits for the acceptances before it.

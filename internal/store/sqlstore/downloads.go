@@ -34,7 +34,7 @@ func (s *Store) NextDownload(ctx context.Context) (time.Time, error) {
 
 // FinishDownload implements store.Downloads.
 func (s *Store) FinishDownload(ctx context.Context, workspaceID, messageID int64, f tideline.File) error {
-	return s.write(ctx, "finish download", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "finish download", s.fenced(func(ctx context.Context, t *tx) error {
 		if err := t.endDownload(ctx, workspaceID, messageID, ""); err != nil {
 			return err
 		}
@@ -44,26 +44,26 @@ func (s *Store) FinishDownload(ctx context.Context, workspaceID, messageID int64
 		}
 		_, err = t.exec(ctx, `UPDATE messages SET file_id = $1 WHERE id = $2 AND workspace_id = $3`, id, messageID, workspaceID)
 		return err
-	})
+	}))
 }
 
 // PostponeDownload implements store.Downloads.
 func (s *Store) PostponeDownload(ctx context.Context, workspaceID, messageID int64, due time.Time, note string) error {
-	return s.write(ctx, "postpone download", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "postpone download", s.fenced(func(ctx context.Context, t *tx) error {
 		if err := t.announceDownloads(ctx, `d.message_id = $1 AND d.workspace_id = $2`, messageID, workspaceID); err != nil {
 			return err
 		}
 		n, err := t.exec(ctx, `UPDATE downloads SET attempts = attempts + 1, due_at = $1, note = $2
 			WHERE message_id = $3 AND workspace_id = $4`, due.UnixMilli(), note, messageID, workspaceID)
 		return mustChange(n, err, "download")
-	})
+	}))
 }
 
 // AbandonDownload implements store.Downloads.
 func (s *Store) AbandonDownload(ctx context.Context, workspaceID, messageID int64, why tideline.AttachmentState) error {
-	return s.write(ctx, "abandon download", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "abandon download", s.fenced(func(ctx context.Context, t *tx) error {
 		return t.endDownload(ctx, workspaceID, messageID, why)
-	})
+	}))
 }
 
 // endDownload removes a download and notes in the message what became of its

@@ -81,7 +81,7 @@ var (
 // where the page begins, in the transaction that stores the deliveries.
 func (s *Store) PutDeliveries(ctx context.Context, page store.EventPage, put store.Deliveries, now time.Time) ([]store.Delivery, error) {
 	var made []store.Delivery
-	err := s.write(ctx, "put deliveries", func(ctx context.Context, t *tx) error {
+	err := s.write(ctx, "put deliveries", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE fan_out SET event = $1 WHERE id = 1 AND event = $2`, page.To, page.From)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Store) PutDeliveries(ctx context.Context, page store.EventPage, put sto
 		}
 		made, err = t.insertDeliveries(ctx, put, now)
 		return err
-	})
+	}))
 	return made, err
 }
 

@@ -9,14 +9,14 @@ import (
 // SetAccountHold implements store.Accounts. What the acceptance path remembers of
 // an account does not depend on it, so the configuration version stays.
 func (s *Store) SetAccountHold(ctx context.Context, accountID int64, h tideline.Hold) error {
-	return s.write(ctx, "set account hold", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "set account hold", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE accounts SET banned_until = $1, reach_out_until = $2 WHERE id = $3 AND removed_at IS NULL`,
 			toMillis(h.BannedUntil), toMillis(h.ReachOutUntil), accountID)
 		if err := mustChange(n, err, "WhatsApp account"); err != nil {
 			return err
 		}
 		return t.tellAccount(ctx, accountID)
-	})
+	}, accountID))
 }
 
 // FirstContact implements store.Outbox. It is asked only while an account is

@@ -22,7 +22,7 @@ func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.Hist
 		}
 	}
 	var got store.HistoryReceived
-	err := s.writeBesideSettlements(ctx, "receive history", h.AccountID, func(ctx context.Context, t *tx) error {
+	err := s.writeBesideSettlements(ctx, "receive history", h.AccountID, s.fenced(func(ctx context.Context, t *tx) error {
 		got = store.HistoryReceived{}
 		if err := s.meet(ctx, t, h); err != nil {
 			return err
@@ -48,7 +48,7 @@ func (s *Store) ReceiveHistory(ctx context.Context, h store.History) (store.Hist
 			}
 		}
 		return nil
-	})
+	}, h.AccountID))
 	if err != nil {
 		return store.HistoryReceived{}, err
 	}

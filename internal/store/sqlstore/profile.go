@@ -46,7 +46,7 @@ func (r *reception) enrol(ctx context.Context) error {
 
 // LookAgain implements store.Profiles.
 func (s *Store) LookAgain(ctx context.Context, workspaceID, accountID int64, chat tideline.Peer, at time.Time, pause time.Duration) error {
-	return s.write(ctx, "look again", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "look again", s.fenced(func(ctx context.Context, t *tx) error {
 		var ids []int64
 		err := t.each(ctx, `SELECT c.id FROM chats c WHERE c.workspace_id = $1 AND c.account_id = $2 AND c.jid = $3
 			UNION SELECT c.id FROM chats c WHERE c.workspace_id = $1 AND c.account_id = $2 AND c.lid = $4 AND c.lid <> '' ORDER BY 1`,
@@ -73,19 +73,19 @@ func (s *Store) LookAgain(ctx context.Context, workspaceID, accountID int64, cha
 			}
 		}
 		return nil
-	})
+	}, accountID))
 }
 
 // LookAtGroups implements store.Profiles.
 func (s *Store) LookAtGroups(ctx context.Context, workspaceID, accountID int64, at time.Time) error {
-	return s.write(ctx, "look at groups", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "look at groups", s.fenced(func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `INSERT INTO profiles (chat_id, workspace_id, account_id, due_at)
 			SELECT c.id, c.workspace_id, c.account_id, CAST($1 AS BIGINT) FROM chats c
 			WHERE c.workspace_id = $2 AND c.account_id = $3 AND c.jid LIKE '%@`+tideline.ServerGroup+`' ORDER BY c.id
 			ON CONFLICT (chat_id) DO UPDATE SET due_at = excluded.due_at, generation = profiles.generation + 1, attempts = 0`,
 			at.UnixMilli(), workspaceID, accountID)
 		return err
-	})
+	}, accountID))
 }
 
 // DueProfiles implements store.Profiles.
@@ -122,7 +122,7 @@ func addressed(p tideline.Peer) tideline.Peer {
 
 // FinishProfile implements store.Profiles.
 func (s *Store) FinishProfile(ctx context.Context, p store.Profile, at time.Time, news *store.Picture) error {
-	return s.write(ctx, "finish profile", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "finish profile", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE profiles SET attempts = 0, checked_at = $1,
 			due_at = CASE WHEN generation = $2 THEN NULL ELSE due_at END WHERE chat_id = $3 AND workspace_id = $4`,
 			at.UnixMilli(), p.Generation, p.ChatID, p.WorkspaceID)
@@ -145,16 +145,16 @@ func (s *Store) FinishProfile(ctx context.Context, p store.Profile, at time.Time
 		_, err = t.exec(ctx, `UPDATE profiles SET picture_id = $1, file_id = $2 WHERE chat_id = $3 AND workspace_id = $4`,
 			news.ID, orNull(file), p.ChatID, p.WorkspaceID)
 		return err
-	})
+	}, p.AccountID))
 }
 
 // PostponeProfile implements store.Profiles.
 func (s *Store) PostponeProfile(ctx context.Context, p store.Profile, due time.Time) error {
-	return s.write(ctx, "postpone profile", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "postpone profile", s.fenced(func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE profiles SET attempts = attempts + 1, due_at = CASE WHEN generation = $1 THEN CAST($2 AS BIGINT) ELSE due_at END
 			WHERE chat_id = $3 AND workspace_id = $4`, p.Generation, due.UnixMilli(), p.ChatID, p.WorkspaceID)
 		return mustChange(n, err, "chat")
-	})
+	}, p.AccountID))
 }
 
 // dropPicture takes a chat's picture away. Its bytes are removed later.
@@ -209,10 +209,10 @@ func (s *Store) LostBlobs(ctx context.Context, limit int) ([]string, error) {
 
 // ForgetBlob implements store.Profiles.
 func (s *Store) ForgetBlob(ctx context.Context, blob string) error {
-	return s.write(ctx, "forget blob", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "forget blob", s.fenced(func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM lost_blobs WHERE blob = $1`, blob)
 		return err
-	})
+	}))
 }
 
 // NewChats implements store.Profiles. Of transactions that make chats at the same
@@ -235,7 +235,7 @@ func (s *Store) NewChats(ctx context.Context, limit int) ([]store.NewChat, error
 
 // SeenChats implements store.Profiles.
 func (s *Store) SeenChats(ctx context.Context, last int64, at time.Time) error {
-	return s.write(ctx, "seen chats", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "seen chats", s.fenced(func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, `INSERT INTO profiles (chat_id, workspace_id, account_id, due_at)
 			SELECT c.id, c.workspace_id, c.account_id, CAST($1 AS BIGINT) FROM chats c
 			WHERE c.id > (SELECT s.chat_id FROM seen_chats s WHERE s.id = 1) AND c.id <= $2 AND c.jid LIKE '%@`+tideline.ServerGroup+`'
@@ -244,5 +244,5 @@ func (s *Store) SeenChats(ctx context.Context, last int64, at time.Time) error {
 		}
 		_, err := t.exec(ctx, `UPDATE seen_chats SET chat_id = $1 WHERE id = 1 AND chat_id < $1`, last)
 		return err
-	})
+	}))
 }

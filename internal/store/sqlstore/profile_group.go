@@ -13,7 +13,7 @@ import (
 // NameContacts implements store.Profiles. Most contacts have no chat and most
 // names are known, so the balance is locked only when there is something to do.
 func (s *Store) NameContacts(ctx context.Context, workspaceID, accountID int64, contacts []tideline.Peer) error {
-	return s.write(ctx, "name contacts", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "name contacts", s.fenced(func(ctx context.Context, t *tx) error {
 		if _, err := t.account(ctx, workspaceID, accountID); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Store) NameContacts(ctx context.Context, workspaceID, accountID int64, 
 			}
 			return nil
 		}
-	})
+	}, accountID))
 }
 
 // renaming is a chat with the name that it is to have.
@@ -91,7 +91,7 @@ func (t *tx) namedAfter(ctx context.Context, workspaceID, accountID int64, conta
 
 // PutGroup implements store.Profiles.
 func (s *Store) PutGroup(ctx context.Context, workspaceID, chatID int64, g tideline.Group) error {
-	return s.write(ctx, "put group", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "put group", s.fenced(func(ctx context.Context, t *tx) error {
 		// Names are given under the lock of the balance, see findChats.
 		if _, err := t.lockBalances(ctx, []int64{workspaceID}); err != nil {
 			return err
@@ -127,7 +127,7 @@ func (s *Store) PutGroup(ctx context.Context, workspaceID, chatID int64, g tidel
 			t.tellChat(workspaceID, c.accountID, chatID)
 		}
 		return err
-	})
+	}))
 }
 
 // BarOf implements store.Chats.

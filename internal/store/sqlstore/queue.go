@@ -15,7 +15,7 @@ import (
 // what the acceptance path remembers of an account does not depend on it, so the
 // configuration version stays.
 func (s *Store) PauseAccount(ctx context.Context, workspaceID, accountID int64, by string, at time.Time) error {
-	return s.write(ctx, "pause account", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "pause account", s.fenced(func(ctx context.Context, t *tx) error {
 		if err := t.auditPause(ctx, workspaceID, accountID, true, at); err != nil {
 			return err
 		}
@@ -24,12 +24,12 @@ func (s *Store) PauseAccount(ctx context.Context, workspaceID, accountID int64, 
 			by, at.UnixMilli(), workspaceID, accountID)
 		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		return mustChange(n, err, "WhatsApp account")
-	})
+	}, accountID))
 }
 
 // ResumeAccount implements store.QueueControl.
 func (s *Store) ResumeAccount(ctx context.Context, workspaceID, accountID int64, at time.Time) error {
-	return s.write(ctx, "resume account", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "resume account", s.fenced(func(ctx context.Context, t *tx) error {
 		if err := t.auditPause(ctx, workspaceID, accountID, false, at); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Store) ResumeAccount(ctx context.Context, workspaceID, accountID int64,
 			at.UnixMilli(), workspaceID, accountID)
 		t.tell(tideline.Change{WorkspaceID: workspaceID, Kind: tideline.ChangeAccount, AccountID: accountID})
 		return mustChange(n, err, "WhatsApp account")
-	})
+	}, accountID))
 }
 
 // PausedAccounts implements store.QueueStart.
@@ -57,7 +57,7 @@ func (s *Store) CancelQueued(ctx context.Context, workspaceID, accountID int64, 
 	var c store.Cancelled
 	// Beside settlements: a receipt that is just coming in for one of the messages
 	// must be seen, or see that it ended.
-	err := s.writeBesideSettlements(ctx, "cancel queued", accountID, func(ctx context.Context, t *tx) error {
+	err := s.writeBesideSettlements(ctx, "cancel queued", accountID, s.fenced(func(ctx context.Context, t *tx) error {
 		c = store.Cancelled{}
 		bs, err := t.currentBalances(ctx, []int64{workspaceID}, at)
 		if err != nil {
@@ -84,18 +84,25 @@ func (s *Store) CancelQueued(ctx context.Context, workspaceID, accountID int64, 
 		}
 		return t.auditQueue(ctx, workspaceID, accountID, tideline.AuditQueueCancelled, at,
 			tideline.AuditChange{Field: "messages", New: strconv.Itoa(len(own))})
-	})
+	}, accountID))
 	return c, err
 }
 
 // PutFirst implements store.QueueControl.
 func (s *Store) PutFirst(ctx context.Context, workspaceID, messageID int64) error {
-	return s.write(ctx, "put first", func(ctx context.Context, t *tx) error {
+	return s.write(ctx, "put first", s.fenced(func(ctx context.Context, t *tx) error {
 		var account int64
 		err := t.one(ctx, `SELECT o.account_id FROM outbox o JOIN messages m ON m.id = o.message_id
 			WHERE o.message_id = $1 AND m.workspace_id = $2`+t.forUpdate("o"), []any{messageID, workspaceID}, &account)
 		if err != nil {
 			return missing(err, "queued message")
+		}
+		f, err := s.fence(ctx, t, account)
+		if err == nil {
+			err = f.notOthers(account)
+		}
+		if err != nil {
+			return err
 		}
 		t.tellQueue(workspaceID, account)
 		_, err = t.exec(ctx, `UPDATE outbox SET place = (SELECT coalesce(min(f.place), 0) - 1 FROM outbox f
@@ -104,7 +111,7 @@ func (s *Store) PutFirst(ctx context.Context, workspaceID, messageID int64) erro
 			return err
 		}
 		return t.auditQueue(ctx, workspaceID, account, tideline.AuditQueuePromoted, time.Time{})
-	})
+	}))
 }
 
 // Firsts implements store.QueueStart.

@@ -56,6 +56,7 @@ type Store struct {
 	onChanges  func([]tideline.Change)
 	bumps      atomic.Int64 // of the configuration version, by this process
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
+	node       atomic.Int64 // see Fence; 0 = none
 }
 
 var _ store.Store = (*Store)(nil)
@@ -115,7 +116,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		o.Conns = 16
 	}
 	var err error
-	if s.pool, err = openPostgres(o.Database, o.Conns); err != nil {
+	if s.pool, err = openPostgresAs(o.Database, o.Conns, s.connectionName); err != nil {
 		return err
 	}
 	if err := s.pool.PingContext(ctx); err != nil {
