@@ -36,6 +36,7 @@ type Options struct {
 type Store struct {
 	d    dialect
 	log  *slog.Logger
+	url  string  // of PostgreSQL
 	pool *sql.DB // readers (SQLite), or everything (PostgreSQL)
 
 	// SQLite only: the one writing connection, owned by the committer.
@@ -115,6 +116,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if o.Conns <= 0 {
 		o.Conns = 16
 	}
+	s.url = o.Database
 	var err error
 	if s.pool, err = openPostgresAs(o.Database, o.Conns, s.connectionName); err != nil {
 		return err
