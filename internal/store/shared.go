@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // SharedQueue is what a server reads of the queue that holds some of the accounts
@@ -35,4 +37,11 @@ type LaneStart struct {
 	Paused bool
 	Queued []Queued // in acceptance order
 	First  []int64  // what was put first, in the order in which it goes; also in Queued
+}
+
+// SharedAccounts is what a server reads of the accounts that it holds. It serves the
+// server itself and spans workspaces.
+type SharedAccounts interface {
+	// AccountsByID gives the present accounts among ids, by id.
+	AccountsByID(ctx context.Context, ids []int64) ([]tideline.Account, error)
 }

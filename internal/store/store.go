@@ -51,6 +51,7 @@ type Store interface {
 	WebhookHealth
 	ChatCounts
 	SharedQueue
+	SharedAccounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error

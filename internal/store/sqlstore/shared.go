@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
+	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // LaneStart implements store.SharedQueue. The queue, with what was put first, is one
@@ -90,4 +91,23 @@ func (s *Store) NewestQueued(ctx context.Context, after int64) (marks []store.La
 		return err
 	})
 	return marks, failed("newest queued", err)
+}
+
+var selectAccountsByID = newMulti(`SELECT `+accountColumns+` FROM (VALUES `,
+	`) AS v CROSS JOIN accounts a WHERE a.id = v.column1 AND a.removed_at IS NULL`, "BIGINT")
+
+// AccountsByID implements store.SharedAccounts.
+func (s *Store) AccountsByID(ctx context.Context, ids []int64) (accounts []tideline.Account, err error) {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	err = s.reader().eachAll(ctx, selectAccountsByID, args, func(r *sql.Rows) error {
+		var a tideline.Account
+		err := r.Scan(accountFields(&a)...)
+		accounts = append(accounts, a)
+		return err
+	})
+	slices.SortFunc(accounts, func(a, b tideline.Account) int { return cmp.Compare(a.ID, b.ID) })
+	return accounts, failed("accounts by id", err)
 }

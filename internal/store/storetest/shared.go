@@ -70,6 +70,22 @@ var sharedQueueTests = map[string]func(*testing.T, *world){
 		same(t, "newest above", newest, []store.LaneMark{{AccountID: unasked.ID, MessageID: newest[0].MessageID}})
 	},
 
+	"AccountsAreReadByTheirIDs": func(t *testing.T, w *world) {
+		other := w.account(w.ws, "+14840000100")
+		gone := w.account(w.ws, "+14840000101")
+		w.must(w.store.RemoveAccount(w.ctx(), w.ws.ID, gone.ID, w.now))
+		ids := []int64{other.ID, gone.ID, w.acc.ID}
+		for i := range int64(300) {
+			ids = append(ids, 1000+i) // there are none of these
+		}
+		got, err := w.another().AccountsByID(w.ctx(), ids)
+		w.must(err)
+		all, err := w.store.AllAccounts(w.ctx())
+		w.must(err)
+		same(t, "accounts", got, all)
+		same(t, "number", len(got), 2)
+	},
+
 	// Several servers accept for one account while another one follows its lane: it
 	// must find each message once, in an order that never goes back.
 	"WhoFollowsALaneMissesNothing": func(t *testing.T, w *world) {
