@@ -25,7 +25,14 @@ type entry struct {
 	stale  bool      // storage does not have the state yet
 	held   bool      // storage does not have the hold yet
 	unread bool      // the outbox was told of a limit before storage had it
-	gone   bool      // the account was removed
+	gone   bool      // the account was removed, or is not held any more
+
+	// Only when the accounts are shared: link is held, for reading, while the connector
+	// is asked to connect or log out; leaving says that it isn't asked any more.
+	link    sync.RWMutex
+	leaving bool
+	lost    context.Context // ends when the account is yielded; nil when accounts are not shared
+	lose    context.CancelFunc
 }
 
 func (e *entry) currentDevice() string {
@@ -49,6 +56,9 @@ func (s *Service) register(a tideline.Account) *entry {
 	e := s.byID[a.ID]
 	if e == nil {
 		e = &entry{id: a.ID, workspaceID: a.WorkspaceID, device: a.DeviceJID, state: a.State, reason: a.StateReason, hold: a.Hold}
+		if s.deps.Shared != nil {
+			e.lost, e.lose = context.WithCancel(context.Background())
+		}
 		s.byID[a.ID] = e
 	}
 	e.mu.Lock()
@@ -104,7 +114,7 @@ func (s *Service) State(ctx context.Context, ev whatsapp.StateEvent) {
 		s.early[ev.DeviceJID] = ev
 	}
 	s.mu.Unlock()
-	if e == nil {
+	if e == nil || e.lost != nil && e.lost.Err() != nil {
 		return
 	}
 	s.log.InfoContext(ctx, "account state", "account", e.id, "state", ev.State, "reason", ev.Reason)
@@ -122,7 +132,7 @@ func (s *Service) Receipts(ctx context.Context, device string, ids []string, sta
 	e := s.byDevice[device]
 	s.mu.Unlock()
 	if e == nil {
-		return nil
+		return s.unknown()
 	}
 	defer s.heard(e, EventReceipt)()
 	return s.deps.Store.ApplyReceipts(ctx, receipts(e.id, ids, status, at))
@@ -155,6 +165,9 @@ func (s *Service) owner(device string) (*entry, error) {
 	e := s.byDevice[device]
 	if e == nil && len(s.pairing) > 0 {
 		return nil, whatsapp.ErrAccountPending
+	}
+	if e == nil {
+		return nil, s.unknown()
 	}
 	return e, nil
 }

@@ -134,6 +134,10 @@ func (s *Service) adopt(ctx context.Context, p whatsapp.Paired, workspaceID int6
 		return s.unlink(ctx, p.DeviceJID, err)
 	}
 	a.DeviceJID = p.DeviceJID
+	if !s.take(ctx, a.ID) {
+		s.leaveTo(ctx, a, p.DeviceJID)
+		return nil
+	}
 	e := s.register(a)
 	s.mu.Lock()
 	ev, seen := s.early[p.DeviceJID]

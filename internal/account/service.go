@@ -90,6 +90,7 @@ type Deps struct {
 	Presence  Presence     // nil: nobody is told
 	Observer  Observer     // nil: nobody counts
 	Logger    *slog.Logger // nil: silent
+	Shared    *Shared      // nil: all accounts are this service's
 }
 
 // Config tunes the service. The zero value is good.
@@ -144,6 +145,12 @@ type Service struct {
 	pairing  map[int64]int                     // running pairings by workspace
 	early    map[string]whatsapp.StateEvent    // of devices that are being paired and have no account yet
 	limits   map[string]whatsapp.ReachOutLimit // of the same devices
+
+	// Only when the accounts are shared, see Shared.
+	held   map[int64]bool // adopted and not yielded
+	taking map[int64]bool // paired here, and just being taken
+	line   []*entry       // to be connected
+	lined  chan struct{}  // holds an element when line has some
 }
 
 var _ whatsapp.Handler = (*Service)(nil)
@@ -163,6 +170,9 @@ func New(d Deps, cfg Config) *Service {
 		pairing:  make(map[int64]int),
 		early:    make(map[string]whatsapp.StateEvent),
 		limits:   make(map[string]whatsapp.ReachOutLimit),
+		held:     make(map[int64]bool),
+		taking:   make(map[int64]bool),
+		lined:    make(chan struct{}, 1),
 	}
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	d.Connector.Handle(s)
@@ -182,12 +192,18 @@ func (s *Service) List(ctx context.Context, workspaceID int64) ([]tideline.Accou
 // Logout unlinks the account at WhatsApp for an operator and keeps it in the
 // workspace, so that it can be paired again. Its reason then says who did it; an
 // account that was logged out before keeps the reason it had. Doing it twice is
-// fine. Errors: not_found.
+// fine. Errors: not_found; tideline.ErrElsewhere, as with Reconnect and Remove, when
+// it is not held here.
 func (s *Service) Logout(ctx context.Context, workspaceID, accountID int64) error {
 	e, err := s.entry(ctx, workspaceID, accountID)
 	if err != nil {
 		return err
 	}
+	ctx, done, ok := s.linking(ctx, e)
+	if !ok {
+		return tideline.ErrElsewhere
+	}
+	defer done()
 	before, reason := e.current()
 	if before != tideline.AccountLoggedOut || reason == "" {
 		reason = reasonOperator
@@ -212,6 +228,11 @@ func (s *Service) Reconnect(ctx context.Context, workspaceID, accountID int64) e
 	if err != nil {
 		return err
 	}
+	ctx, done, ok := s.linking(ctx, e)
+	if !ok {
+		return tideline.ErrElsewhere
+	}
+	defer done()
 	device := e.currentDevice()
 	if state, _ := e.current(); state == tideline.AccountLoggedOut {
 		device = "" // the connector may just be forgetting the session
@@ -232,6 +253,11 @@ func (s *Service) Remove(ctx context.Context, workspaceID, accountID int64) erro
 	if err != nil {
 		return err
 	}
+	ctx, done, ok := s.linking(ctx, e)
+	if !ok {
+		return tideline.ErrElsewhere
+	}
+	defer done()
 	if err := s.deps.Store.RemoveAccount(ctx, workspaceID, accountID, time.Now()); err != nil {
 		return err
 	}
@@ -253,6 +279,9 @@ func (s *Service) entry(ctx context.Context, workspaceID, accountID int64) (*ent
 	a, err := s.deps.Store.Account(ctx, workspaceID, accountID)
 	if err != nil {
 		return nil, err
+	}
+	if !s.holds(accountID) {
+		return nil, tideline.ErrElsewhere
 	}
 	return s.register(a), nil
 }

@@ -33,12 +33,17 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("accounts: read version: %w", err)
 	}
-	waiting, err := s.reconcile(ctx)
-	if err != nil {
+	reconcile := s.reconcile
+	var waiting []*entry
+	if s.deps.Shared != nil {
+		reconcile = s.reconcileHeld
+	} else if waiting, err = s.reconcile(ctx); err != nil {
 		return err
 	}
 	close(s.compared)
-	s.countStrays(ctx)
+	if s.deps.Shared == nil {
+		s.countStrays(ctx)
+	}
 	connected := make(chan struct{})
 	queue := make(chan []*entry, 64)
 	go func() {
@@ -71,7 +76,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-refresh.C:
 			more := s.release(ctx)
 			if now, err := s.deps.Store.Version(ctx); err == nil && now != version {
-				changed, err := s.reconcile(ctx)
+				changed, err := reconcile(ctx)
 				if err != nil {
 					s.log.WarnContext(ctx, "look for changed accounts", "err", err)
 				} else {
@@ -203,6 +208,8 @@ func (s *Service) connectAll(ctx context.Context, queue <-chan []*entry) {
 		case <-ctx.Done():
 			return
 		case batch = <-queue:
+		case <-s.lined:
+			batch = s.takeLine()
 		case <-again:
 			batch, failed = failed, nil
 		}
@@ -219,6 +226,11 @@ func (s *Service) connectAll(ctx context.Context, queue <-chan []*entry) {
 
 // connect starts one account; false when it should be tried again.
 func (s *Service) connect(ctx context.Context, e *entry) bool {
+	ctx, done, ok := s.linking(ctx, e)
+	if !ok {
+		return true // yielded meanwhile
+	}
+	defer done()
 	device := e.currentDevice()
 	if device == "" {
 		return true // removed or logged out meanwhile
@@ -228,6 +240,9 @@ func (s *Service) connect(ctx context.Context, e *entry) bool {
 	case err == nil, ctx.Err() != nil:
 		return true
 	case errors.Is(err, whatsapp.ErrNoSession):
+		if state, _ := e.current(); state == tideline.AccountLoggedOut || state == tideline.AccountBanned {
+			return true // which is why
+		}
 		s.apply(ctx, e, tideline.AccountLoggedOut, reasonNoSession, time.Now())
 		return true
 	}

@@ -34,6 +34,10 @@ func (s *Service) handOut(accountID, messageID int64, due time.Time) {
 		Service: s, account: accountID, message: messageID, due: due,
 		log: s.deps.Logger.With("account", accountID, "message", messageID),
 	}
+	if s.deps.Shared != nil {
+		s.begin(a)
+		return
+	}
 	s.attempts.Go(func() { a.run(s.attemptCx) })
 }
 
@@ -127,8 +131,18 @@ func (a *attempt) send(ctx context.Context) (whatsapp.Sent, error) {
 	if m.File != nil && m.File.Kind == tideline.KindVoice {
 		m.File.Seconds, m.File.Waveform = recording(a.out.Message.Data)
 	}
+	if !a.alive() {
+		return whatsapp.Sent{}, errLeaseOver
+	}
 	return a.deps.Sender.Send(ctx, m)
 }
+
+// errLeaseOver says that this node may not send for now, nor, when it stays so, ever
+// again for this lane: then the lane is given up.
+var errLeaseOver = errors.New("the lease of this node is over")
+
+// leasePause is when a head is looked at again that came up after the end of the lease.
+const leasePause = time.Second
 
 // recording reads what is known about a voice note. What can't be read is not
 // known: the note is as good without it.
@@ -148,7 +162,11 @@ var errFileDeleted = errors.New("the file was deleted while the message waited")
 // failed decides what an attempt's error means for the message.
 func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
 	if ctx.Err() != nil {
-		return // the server stops, and the message comes back after the next start
+		return // the server stops or loses the lane, and the message comes back after the next start
+	}
+	if errors.Is(err, errLeaseOver) {
+		a.pacer.Again(a.account, now.Add(leasePause), time.Time{})
+		return
 	}
 	cause, ok := errors.AsType[*whatsapp.SendError](err)
 	if !ok {
@@ -178,7 +196,10 @@ func (a *attempt) failed(ctx context.Context, err error, now time.Time) {
 		laneAt = now // it may have gone out
 	}
 	if t.fresh || cause.Unknown {
-		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: now, LaneAt: laneAt, Note: kind})); err != nil {
+		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: now, LaneAt: laneAt, Note: kind})); errors.Is(err, store.ErrExpelled) {
+			a.expelled(ctx, err)
+			return
+		} else if err != nil {
 			a.log.ErrorContext(ctx, "note why a message waits", "err", err)
 		}
 	}
@@ -210,6 +231,10 @@ func (a *attempt) settle(ctx context.Context, st store.Settlement) {
 		if err == nil {
 			break
 		}
+		if errors.Is(err, store.ErrExpelled) {
+			a.expelled(ctx, err)
+			return
+		}
 		a.log.ErrorContext(ctx, "store how a message ended; its lane waits", "err", err)
 		select {
 		case <-ctx.Done():
@@ -226,6 +251,12 @@ func (a *attempt) settle(ctx context.Context, st store.Settlement) {
 	if a.deps.Accounts != nil {
 		a.deps.Accounts.Ended(a.account, st.Status, took)
 	}
+}
+
+// expelled ends an attempt whose outcome this node may not store any more: the lane
+// goes no further here, and the message is its next holder's, under the same id.
+func (a *attempt) expelled(ctx context.Context, err error) {
+	a.log.WarnContext(ctx, "the lane stops here; another node has the account", "err", err)
 }
 
 func (a *attempt) fill(st store.Settlement) store.Settlement {

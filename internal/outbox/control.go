@@ -45,8 +45,14 @@ func (s *Service) loadControl(ctx context.Context) error {
 
 // Pause stops an account's lane until Resume, over restarts too; by says who did
 // it, for people. Messages are accepted meanwhile. One that is in flight is not
-// called back. Pausing twice is fine. Errors: not_found.
+// called back. Pausing twice is fine. Errors: not_found; tideline.ErrElsewhere, as
+// with all that people do to a lane, when it is not held here.
 func (s *Service) Pause(ctx context.Context, workspaceID, accountID int64, by string) error {
+	_, release, err := s.use(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.control.Lock()
 	defer s.control.Unlock()
 	if err := s.deps.Store.PauseAccount(ctx, workspaceID, accountID, by, time.Now()); err != nil {
@@ -60,6 +66,11 @@ func (s *Service) Pause(ctx context.Context, workspaceID, accountID int64, by st
 // Resume ends a pause; the lane goes on where it stood, with its gaps. Doing it
 // twice is fine. Errors: not_found.
 func (s *Service) Resume(ctx context.Context, workspaceID, accountID int64) error {
+	_, release, err := s.use(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.control.Lock()
 	defer s.control.Unlock()
 	if err := s.deps.Store.ResumeAccount(ctx, workspaceID, accountID, time.Now()); err != nil {
@@ -73,12 +84,17 @@ func (s *Service) Resume(ctx context.Context, workspaceID, accountID int64) erro
 // PutFirst moves a queued message to the head of its lane. Errors: not_found (it is
 // not queued), conflict (it is being sent).
 func (s *Service) PutFirst(ctx context.Context, workspaceID, messageID int64) error {
-	s.control.Lock()
-	defer s.control.Unlock()
 	q, err := s.deps.Store.QueuedMessage(ctx, workspaceID, messageID)
 	if err != nil {
 		return notQueued(err)
 	}
+	_, release, err := s.use(ctx, q.AccountID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.control.Lock()
+	defer s.control.Unlock()
 	if s.pacer.InFlight(q.AccountID) == messageID {
 		return errInFlight
 	}
@@ -148,6 +164,12 @@ func (s *Service) CancelAll(ctx context.Context, workspaceID, accountID int64, n
 // An attempt looks for that note after its message came into flight, and before it
 // sends anything. So either the attempt sees the note, or this sees the attempt.
 func (s *Service) cancel(ctx context.Context, workspaceID, accountID int64, messages []int64, note string) (done store.Cancelled, busy int, err error) {
+	// Whoever asked may leave; the note must stay until it is known what was stored.
+	lane, release, err := s.use(ctx, accountID)
+	if err != nil {
+		return done, 0, err
+	}
+	defer release()
 	s.mu.Lock()
 	for _, id := range messages {
 		if _, other := s.cancels[id]; other {
@@ -174,8 +196,7 @@ func (s *Service) cancel(ctx context.Context, workspaceID, accountID int64, mess
 	if len(wanted) == 0 {
 		return done, busy, nil
 	}
-	// Whoever asked may leave; the note must stay until it is known what was stored.
-	done, err = s.deps.Store.CancelQueued(context.WithoutCancel(ctx), workspaceID, accountID, wanted, note, time.Now())
+	done, err = s.deps.Store.CancelQueued(tideline.WithActor(lane, tideline.ActorOf(ctx)), workspaceID, accountID, wanted, note, time.Now())
 	if err != nil {
 		return done, busy, err
 	}

@@ -62,6 +62,9 @@ func (s *Service) regap(ctx context.Context) error {
 	const piece = 4096 // messages at a time, so that sends are not held up
 	batch := make([]store.Queued, 0, piece)
 	err := s.deps.Store.Backlog(ctx, func(q store.Queued) error {
+		if !s.holds(q.AccountID) {
+			return nil
+		}
 		if batch = append(batch, q); len(batch) == piece {
 			s.pacer.RegapAll(batch)
 			batch = batch[:0]

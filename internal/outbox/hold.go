@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
@@ -44,7 +45,9 @@ func (a *attempt) holdBack(ctx context.Context) (held bool, err error) {
 		return true, nil
 	}
 	if a.out.Note != store.NoteReachOutLimited {
-		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: a.started, Note: store.NoteReachOutLimited})); err != nil {
+		if err := a.deps.Store.Settle(ctx, a.fill(store.Settlement{At: a.started, Note: store.NoteReachOutLimited})); errors.Is(err, store.ErrExpelled) {
+			return true, nil // the lane goes no further here
+		} else if err != nil {
 			a.log.ErrorContext(ctx, "note why a message waits", "err", err)
 		}
 		a.log.InfoContext(ctx, "message held back", "limited_until", until)
@@ -112,7 +115,9 @@ func (s *Service) awaits(accountID, chatID int64) bool {
 // recall brings back what a lane has set aside, to be looked at anew.
 func (s *Service) recall(accountID int64) {
 	s.forgetAwaited(accountID)
-	s.pacer.Recall(accountID)
+	if s.holds(accountID) {
+		s.pacer.Recall(accountID)
+	}
 }
 
 // recallAt plans to bring a lane's set aside messages back.

@@ -22,6 +22,7 @@ type Pacer struct {
 	mu      sync.Mutex
 	byID    pages
 	lanes   []lane
+	free    []uint32 // indexes of lanes that were forgotten
 	queue   entries
 	heap    laneHeap
 	queued  int
@@ -318,7 +319,13 @@ func (p *Pacer) offset(t time.Time) int64 { return int64(t.Sub(p.base)) }
 // lane gives the index of the account's lane, made on first use.
 func (p *Pacer) lane(accountID int64) uint32 {
 	slot := p.byID.slot(accountID)
-	if *slot == 0 {
+	switch n := len(p.free); {
+	case *slot != 0:
+	case n > 0:
+		*slot = p.free[n-1] + 1
+		p.free = p.free[:n-1]
+		p.lanes[*slot-1] = lane{account: accountID, last: never, pos: -1}
+	default:
 		p.lanes = append(p.lanes, lane{account: accountID, last: never, pos: -1})
 		*slot = uint32(len(p.lanes))
 	}

@@ -61,7 +61,7 @@ type Config struct {
 	MaxBackoff    time.Duration // default 1 min
 }
 
-// Deps are what a Service works with; Observer and Accounts may be nil.
+// Deps are what a Service works with; Observer, Accounts and Shared may be nil.
 type Deps struct {
 	Store    Storage
 	Sender   Sender
@@ -69,6 +69,7 @@ type Deps struct {
 	Logger   *slog.Logger
 	Observer Observer
 	Accounts AccountObserver
+	Shared   *Shared // nil = all lanes are this Service's; see Load
 }
 
 // Service sends the messages that the Pacer hands out and settles them.
@@ -88,10 +89,16 @@ type Service struct {
 	// cancels are the messages that are just being cancelled.
 	cancels map[int64]struct{}
 
+	held    map[int64]*held    // by account; empty when the queue is not shared
+	hinted  map[int64]struct{} // accounts of held lanes that may have new messages
+	fetches chan struct{}      // holds an element when there are hints
+
 	control sync.Mutex // held by whoever changes a lane on behalf of people, so that memory follows storage
 }
 
-// New makes a Service. Load must come before the first Accept, Run after it.
+// New makes a Service. Load must come before the first Accept, Run after it. With a
+// shared queue New itself must come before the first Accept, and Adopt takes the
+// place of Load.
 func New(d Deps, c Config) *Service {
 	def := func(v *time.Duration, d time.Duration) {
 		if *v <= 0 {
@@ -105,13 +112,18 @@ func New(d Deps, c Config) *Service {
 	def(&c.MinBackoff, time.Second)
 	def(&c.MaxBackoff, time.Minute)
 	s := &Service{deps: d, cfg: c, troubles: make(map[int64]trouble), recalls: make(map[int64]plannedRecall),
-		awaited: make(map[int64]map[int64]struct{}), cancels: make(map[int64]struct{})}
+		awaited: make(map[int64]map[int64]struct{}), cancels: make(map[int64]struct{}),
+		held: make(map[int64]*held), hinted: make(map[int64]struct{}), fetches: make(chan struct{}, 1)}
 	s.pacer = NewPacer(s.handOut)
+	if d.Shared != nil {
+		d.Store.OnAccepted(s.accepted)
+	}
 	return s
 }
 
 // Load reads lanes and queue from storage, and from then on hears of every
-// accepted message. Call it once, before the first Accept and before Run.
+// accepted message. Call it once, before the first Accept and before Run, and not
+// for a shared queue.
 func (s *Service) Load(ctx context.Context) error {
 	if err := s.deps.Store.Lanes(ctx, func(l store.Lane) error {
 		s.pacer.SetClock(l.AccountID, l.At)
@@ -142,6 +154,9 @@ func (s *Service) Run(ctx context.Context) error {
 	s.attemptCx = attemptCx
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watchGaps(ctx) })
+	if s.deps.Shared != nil {
+		watching.Go(func() { s.follow(ctx) })
+	}
 	err := s.pacer.Run(ctx)
 	watching.Wait()
 	s.stopRecalls()
@@ -161,7 +176,11 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Wake tells that an account is connected again: what waits for it goes as
 // soon as the gap allows.
-func (s *Service) Wake(accountID int64) { s.pacer.Wake(accountID) }
+func (s *Service) Wake(accountID int64) {
+	if s.holds(accountID) {
+		s.pacer.Wake(accountID)
+	}
+}
 
 // Limited tells that WhatsApp's limit on an account began, changed or ended: what
 // waits for it is looked at anew.

@@ -52,6 +52,8 @@ type Store interface {
 	ChatCounts
 	Nodes
 	Signals
+	SharedQueue
+	SharedAccounts
 
 	// Close waits for running transactions and releases the database.
 	Close() error

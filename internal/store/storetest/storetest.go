@@ -60,6 +60,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Tools":       toolTests,
 		"Nodes":       nodeTests,
 		"Signals":     signalTests,
+		"SharedQueue": sharedQueueTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
