@@ -98,9 +98,31 @@ func New(chats Chats, cfg Config) *Hub {
 		cfg.Now = time.Now
 	}
 	return &Hub{
-		chats: chats, cfg: cfg, epoch: strings.ToLower(rand.Text()[:10]), wake: make(chan struct{}, 1),
+		chats: chats, cfg: cfg, epoch: newEpoch(), wake: make(chan struct{}, 1),
 		ring: make([]tideline.Change, cfg.Ring), subs: make(map[int64]map[*Subscription]struct{}),
 		activity: make(map[place]*scene), responsible: make(map[int64]int64),
+	}
+}
+
+// newEpoch draws what tells the ids of one run from those of others.
+func newEpoch() string {
+	const length = 10
+	return strings.ToLower(rand.Text()[:length])
+}
+
+// Resync says that changes may have been missed, such as those that other servers told
+// while they could not be heard: every subscription is told to fetch anew, and so is
+// everybody who comes back with an id of before.
+func (h *Hub) Resync() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.epoch = newEpoch()
+	clear(h.responsible)
+	h.reassigned++
+	for _, subs := range h.subs {
+		for s := range subs {
+			s.lose()
+		}
 	}
 }
 

@@ -329,3 +329,23 @@ func follow(t *testing.T, cfg live.Config, steps []int, breaks uint64) (there, s
 	s.Close()
 	return there, seen
 }
+
+// Whoever follows is told when changes may have been missed, and whoever comes back
+// with an id of before too.
+func TestAfterAResyncEverybodyFetchesAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := live.New(&memory{}, live.Config{})
+		here := h.Subscribe(live.Subscriber{WorkspaceID: workspace})
+		before := h.Position()
+		h.Resync()
+		if got := read(t, here); len(got) != 1 || got[0].Kind != live.KindResync {
+			t.Errorf("who follows got %+v", got)
+		}
+		if got := read(t, h.Subscribe(live.Subscriber{WorkspaceID: workspace, After: before})); len(got) != 1 || got[0].Kind != live.KindResync {
+			t.Errorf("who comes back got %+v", got)
+		}
+		h.Publish([]tideline.Change{message(1, 5)})
+		wants(t, "after it", here, notice(message(1, 5)))
+	})
+}
