@@ -50,6 +50,7 @@ type Store interface {
 	AttachmentTemplates
 	WebhookHealth
 	ChatCounts
+	Retention
 
 	// Close waits for running transactions and releases the database.
 	Close() error

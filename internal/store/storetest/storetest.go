@@ -58,6 +58,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Usage":       usageTests,
 		"Labels":      labelTests,
 		"Tools":       toolTests,
+		"Retention":   retentionTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
