@@ -7,10 +7,10 @@ import (
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
-// Retention deletes what is older than a workspace keeps it, and knows what of it
+// Keeper deletes what is older than a workspace keeps it, and knows what of it
 // was archived. All of it works in pieces that their caller bounds, each in a
 // transaction of its own.
-type Retention interface {
+type Keeper interface {
 	// Retention gives what the workspace set; RetentionDefault when nothing. not_found.
 	Retention(ctx context.Context, workspaceID int64) (tideline.Retention, error)
 	// SetRetention: not_found, validation_error.

@@ -50,7 +50,7 @@ type Store interface {
 	AttachmentTemplates
 	WebhookHealth
 	ChatCounts
-	Retention
+	Keeper
 
 	// Close waits for running transactions and releases the database.
 	Close() error

@@ -30,7 +30,7 @@ func scanPart(r *sql.Rows) (p store.ArchivePart, err error) {
 	return p, err
 }
 
-// PlanPart implements store.Retention.
+// PlanPart implements store.Keeper.
 func (s *Store) PlanPart(ctx context.Context, workspaceID int64, month string, ids []int64) (p store.ArchivePart, err error) {
 	if _, err := time.Parse("2006-01", month); err != nil || len(ids) == 0 {
 		return p, failed("plan part", fmt.Errorf("%d messages of %q are no part of an archive", len(ids), month))
@@ -60,12 +60,12 @@ func (s *Store) PlanPart(ctx context.Context, workspaceID int64, month string, i
 	return p, err
 }
 
-// OpenParts implements store.Retention.
+// OpenParts implements store.Keeper.
 func (s *Store) OpenParts(ctx context.Context, workspaceID int64) ([]store.ArchivePart, error) {
 	return s.parts(ctx, `p.workspace_id = $1 AND p.planned <> '' ORDER BY p.id`, workspaceID)
 }
 
-// ListParts implements store.Retention.
+// ListParts implements store.Keeper.
 func (s *Store) ListParts(ctx context.Context, workspaceID int64) ([]store.ArchivePart, error) {
 	return s.parts(ctx, `p.workspace_id = $1 AND p.written_at IS NOT NULL ORDER BY p.month, p.number`, workspaceID)
 }
@@ -80,7 +80,7 @@ func (s *Store) parts(ctx context.Context, where string, args ...any) ([]store.A
 	return parts, failed("archive parts", err)
 }
 
-// PartWritten implements store.Retention.
+// PartWritten implements store.Keeper.
 func (s *Store) PartWritten(ctx context.Context, p store.ArchivePart) error {
 	return s.write(ctx, "part written", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE archive_parts SET messages = $1, bytes = $2, sha256 = $3, written_at = $4
@@ -89,7 +89,7 @@ func (s *Store) PartWritten(ctx context.Context, p store.ArchivePart) error {
 	})
 }
 
-// ClosePart implements store.Retention.
+// ClosePart implements store.Keeper.
 func (s *Store) ClosePart(ctx context.Context, workspaceID, partID int64) error {
 	return s.write(ctx, "close part", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `DELETE FROM archive_parts WHERE id = $1 AND workspace_id = $2 AND written_at IS NULL`, partID, workspaceID)
@@ -108,7 +108,7 @@ var (
 	selectChatsOf    = newMulti(`SELECT `+chatColumns+` FROM (VALUES `, `) AS v CROSS JOIN chats c WHERE c.id = v.column1`, "BIGINT")
 )
 
-// PartMessages implements store.Retention.
+// PartMessages implements store.Keeper.
 func (s *Store) PartMessages(ctx context.Context, workspaceID int64, ids []int64) (views []store.MessageView, err error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)

@@ -26,7 +26,7 @@ type droppedInChat struct {
 	met bool // something was received in it, or sent to it
 }
 
-// DropMessages implements store.Retention.
+// DropMessages implements store.Keeper.
 func (s *Store) DropMessages(ctx context.Context, workspaceID, accountID int64, ids []int64, now time.Time) (gone store.DroppedMessages, err error) {
 	if len(ids) == 0 {
 		return gone, nil

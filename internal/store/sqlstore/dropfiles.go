@@ -16,7 +16,7 @@ const unusedFiles = `SELECT f.id, f.uploaded_at, f.size,
 	FROM files f WHERE f.workspace_id = $1 AND f.uploaded_at < $2 AND (f.uploaded_at, f.id) > ($3, $4)
 	ORDER BY f.uploaded_at, f.id LIMIT $5`
 
-// InQueue implements store.Retention. Every message of the workspace up to the id
+// InQueue implements store.Keeper. Every message of the workspace up to the id
 // that it gives was either seen or is not in the queue any more: ids are drawn under
 // the lock of the balance, so none below one that is there while it is held comes
 // later.
@@ -52,7 +52,7 @@ func (t *tx) queuedFiles(ctx context.Context, workspaceID, after int64) (map[int
 	return files, err
 }
 
-// DropFiles implements store.Retention. What can't be deleted is found without the
+// DropFiles implements store.Keeper. What can't be deleted is found without the
 // writer, and looked at once more with it: a template or a message may have come to
 // a file in between.
 func (s *Store) DropFiles(ctx context.Context, workspaceID int64, q store.OldFiles) (page store.FilesPage, err error) {

@@ -32,7 +32,7 @@ func storedDays(k tideline.Keep) any {
 	return int64(k)
 }
 
-// Retention implements store.Retention.
+// Retention implements store.Keeper.
 func (s *Store) Retention(ctx context.Context, workspaceID int64) (tideline.Retention, error) {
 	r, err := s.reader().retention(ctx, workspaceID)
 	return r, failed("retention", err)
@@ -46,7 +46,7 @@ func (t *tx) retention(ctx context.Context, workspaceID int64) (r tideline.Reten
 	return r, missing(err, "workspace")
 }
 
-// SetRetention implements store.Retention.
+// SetRetention implements store.Keeper.
 func (s *Store) SetRetention(ctx context.Context, workspaceID int64, r tideline.Retention, at time.Time) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *Store) SetRetention(ctx context.Context, workspaceID int64, r tideline.
 	})
 }
 
-// Retentions implements store.Retention.
+// Retentions implements store.Keeper.
 func (s *Store) Retentions(ctx context.Context) ([]store.WorkspaceRetention, error) {
 	var all []store.WorkspaceRetention
 	err := s.reader().each(ctx, `SELECT w.id, w.slug, r.keep_messages, r.keep_files, coalesce(r.archive, '') FROM workspaces w
@@ -106,7 +106,7 @@ const oldInChat = `SELECT m.id, m.account_id, m.at FROM messages m WHERE m.chat_
 	AND NOT EXISTS (SELECT 1 FROM message_status h WHERE h.message_id = m.id AND h.at >= $6)
 	ORDER BY m.at, m.id LIMIT $7`
 
-// OldMessages implements store.Retention.
+// OldMessages implements store.Keeper.
 func (s *Store) OldMessages(ctx context.Context, workspaceID int64, q store.OldMessages) (page store.OldPage, err error) {
 	page.Next = q.From
 	if q.From.ChatID != 0 { // more of the chat in which the step before ended
