@@ -21,6 +21,7 @@ type Serve struct {
 	HistoryDays     int            `placeholder:"N" default:"30" help:"How many days back the chats of a newly paired phone are taken in, as far as the phone sends them; 0 = not at all (${default})."`
 	WhatsAppVersion string         `name:"whatsapp-version" placeholder:"VERSION" help:"WhatsApp Web version to announce, e.g. 2.3000.1047769893, when WhatsApp refuses the one built in. Default: the one built in."`
 	Voice           `embed:""`
+	Keep            `embed:""`
 	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
 	LogFormat       string `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
 }
@@ -38,6 +39,9 @@ func (s *Serve) Check(c *Common) error {
 		return invalid("--send-deadline %s is too short; use at least 1m", s.SendDeadline)
 	case s.HistoryDays < 0 || s.HistoryDays > maxHistoryDays:
 		return invalid("--history-days %d is not a number of days from 0 to %d; use 0 to take nothing in", s.HistoryDays, maxHistoryDays)
+	}
+	if err := s.Keep.check(); err != nil {
+		return err
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)

@@ -106,15 +106,20 @@ func ParseKeep(text string) (Keep, error) {
 	case "forever", "0", "0d":
 		return KeepForever, nil
 	}
-	n, err := strconv.Atoi(strings.TrimSuffix(text, "d"))
+	k, err := ParseDays(text)
 	if err != nil {
 		return 0, Errorf(CodeValidation, "%q is not a time for which things are kept: use days such as 365d, forever, or default", text)
 	}
-	k := Keep(n)
-	if n <= 0 { // -1 is a word, not a number of days
-		k = 1
-	}
 	return k, k.Check()
+}
+
+// ParseDays reads a number of days, such as 10d or 10. Errors: validation_error.
+func ParseDays(text string) (Keep, error) {
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(text), "d"))
+	if err != nil || n < 1 || n > int(MaxKeep) {
+		return 0, Errorf(CodeValidation, "%q is not a number of days such as 10d", text)
+	}
+	return Keep(n), nil
 }
 
 // Check reports whether k is a time that can be set.
