@@ -24,8 +24,10 @@ type cli struct {
 	Queue   queueCmd   `cmd:"" help:"Look at what waits to be sent, pause numbers, cancel messages, send some first."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
 	Audit   auditCmd   `cmd:"" help:"Show who changed what."`
+	Archive archiveCmd `cmd:"" help:"List, show and export messages that were archived before they were deleted."`
 
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
+	Compact compactCmd `cmd:"" help:"Give space in the database back to the disk."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 

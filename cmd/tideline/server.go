@@ -24,6 +24,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/presence"
 	"github.com/tidelinehq/tideline/internal/profile"
+	"github.com/tidelinehq/tideline/internal/retention"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/team"
@@ -68,6 +69,7 @@ type server struct {
 	webhooks *webhook.Service
 	events   *webhook.Dispatcher
 	accounts *account.Service
+	keeper   *retention.Service
 	meter    *httpapi.Meter
 	sessions *auth.Sessions
 	uses     *auth.Uses
@@ -135,6 +137,9 @@ func localURL(a net.Addr) string {
 
 func (s *server) openStore(ctx context.Context) (err error) {
 	options := sqlstore.Options{Database: s.common.DatabaseURL(), Logger: s.log}
+	if options.KeepDeliveries, err = s.serve.Deliveries(); err != nil {
+		return err
+	}
 	host, _ := os.Hostname() // "" is as good as a wrong name
 	s.claim, err = sqlstore.TakeClaim(ctx, options, fmt.Sprintf("process %d on %s", os.Getpid(), host), claimWait)
 	if err != nil {
@@ -217,6 +222,9 @@ func (s *server) openServices(ctx context.Context) error {
 		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Logger: s.log,
 	}, account.Config{})
 	s.openWebhooks()
+	if err := s.openRetention(); err != nil {
+		return err
+	}
 	telemetry.Sources{
 		Queue:    s.outbox.Queued,
 		Accounts: s.store.AllAccounts,
@@ -289,6 +297,7 @@ func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) erro
 	s.stack.start(ctx, "sessions", s.sessions.Run)
 	s.stack.start(ctx, "uses of tokens", s.uses.Run)
 	s.stack.start(ctx, "pruning", s.prune)
+	s.stack.start(ctx, "retention", s.keeper.Run)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
 		Accounts: s.accounts, Status: s.status, Logger: s.log,
 		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.outbox,

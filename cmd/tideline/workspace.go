@@ -102,6 +102,7 @@ type workspaceSetCmd struct {
 	Credits    *string `placeholder:"N" help:"Credits per month: a number, or unlimited."`
 	AddCredits *int64  `placeholder:"N" help:"Credits to add once. They are used after the month's and never expire. A negative number takes some away."`
 	Gap        *string `placeholder:"MIN-MAX" help:"Range of the random pause between two messages of one account, e.g. 1s-3s."`
+	retentionFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -111,6 +112,9 @@ func (workspaceSetCmd) Help() string {
     tideline workspace set --credits 5000 --gap 2s-6s
     tideline workspace set --credits unlimited
     tideline workspace set --add-credits=-100
+    tideline workspace set --keep-messages 365d --keep-files 90d --archive messages
+
+Older messages are deleted for good by the running server, within an hour, and only what --archive says is written to the archive before. Files are deleted once no message used them for that long. Nothing is deleted unless somebody asks for it here or by the server's flags of the same names.
 
 Pauses shorter than a second or two make WhatsApp suspicious of a number.`
 }
@@ -136,12 +140,21 @@ func (c *workspaceSetCmd) Run(ctx context.Context, a *app) error {
 		}
 		change.Gap = &g
 	}
-	if change == (workspace.Change{By: change.By}) {
-		return tideline.Errorf(tideline.CodeValidation, "nothing to change: name at least one of --name, --time-zone, --plan, --credits, --add-credits, --gap")
+	if change == (workspace.Change{By: change.By}) && c.retentionFlags == (retentionFlags{}) {
+		return tideline.Errorf(tideline.CodeValidation, "nothing to change: name at least one of --name, --time-zone, --plan, --credits, --add-credits, --gap, --keep-messages, --keep-files, --archive")
+	}
+	keep, err := c.change()
+	if err != nil {
+		return err
 	}
 	return a.with(ctx, func(d *desk) error {
-		w, err := d.workspaces.Set(ctx, d.workspace, change)
-		if err != nil {
+		w := d.workspace
+		if change != (workspace.Change{By: change.By}) {
+			if w, err = d.workspaces.Set(ctx, w, change); err != nil {
+				return err
+			}
+		}
+		if err := d.workspaces.SetRetention(ctx, w, keep); err != nil {
 			return err
 		}
 		return showWorkspace(ctx, a, d.store, w)
@@ -172,12 +185,17 @@ type workspaceJSON struct {
 	PeriodEnd   jsonTime         `json:"period_end"`
 	Queued      int64            `json:"queued"`
 	CreatedAt   jsonTime         `json:"created_at"`
+
+	KeepMessages string `json:"keep_messages"`
+	KeepFiles    string `json:"keep_files"`
+	Archive      string `json:"archive"`
 }
 
 // workspaceStore is what showing a workspace reads.
 type workspaceStore interface {
 	Balance(ctx context.Context, workspaceID int64, now time.Time) (tideline.Balance, error)
 	QueueLength(ctx context.Context, workspaceID int64) (int64, error)
+	Retention(ctx context.Context, workspaceID int64) (tideline.Retention, error)
 }
 
 func workspaceView(ctx context.Context, s workspaceStore, w tideline.Workspace) (workspaceJSON, error) {
@@ -189,7 +207,12 @@ func workspaceView(ctx context.Context, s workspaceStore, w tideline.Workspace) 
 	if err != nil {
 		return workspaceJSON{}, err
 	}
+	keep, err := s.Retention(ctx, w.ID)
+	if err != nil {
+		return workspaceJSON{}, err
+	}
 	return workspaceJSON{
+		KeepMessages: keep.Messages.String(), KeepFiles: keep.Files.String(), Archive: keep.Archive.String(),
 		Workspace: w.Slug, Name: w.DisplayName, TimeZone: w.TimeZone, Plan: planView(w.Plan), Gap: w.Gap.String(),
 		Granted: b.Granted, Used: b.Used, PeriodLeft: b.Period, Extra: b.Extra, Available: b.Available(),
 		PeriodStart: jsonTime{b.PeriodStart}, PeriodEnd: jsonTime{b.PeriodEnd}, Queued: queued, CreatedAt: jsonTime{w.CreatedAt},
@@ -212,6 +235,7 @@ func showWorkspace(ctx context.Context, a *app, s workspaceStore, ws tideline.Wo
 			"Credits", fmt.Sprintf("%s available: %d of this month's %s used, %d non-recurring", limit(v.Available), v.Used, limit(v.Granted), v.Extra),
 			"Month ends", stamp(v.PeriodEnd.Time, loc),
 			"Queued", fmt.Sprint(v.Queued),
+			"Kept", fmt.Sprintf("messages %s, files %s, archive %s", v.KeepMessages, v.KeepFiles, v.Archive),
 		)
 	})
 }

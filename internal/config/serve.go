@@ -26,6 +26,7 @@ type Serve struct {
 	Network         string         `placeholder:"URL" help:"With --sandbox: join the emulated network whose control API is at this address, e.g. http://127.0.0.1:4433 (see tideline wasim), instead of running one."`
 	DrainDelay      time.Duration  `placeholder:"TIME" default:"0s" help:"How long the server goes on answering after it was asked to stop, while /readyz says that it stops, so that a load balancer sends nothing any more (${default})."`
 	Voice           `embed:""`
+	Keep            `embed:""`
 	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
 	LogFormat       string `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
 }
@@ -43,6 +44,9 @@ func (s *Serve) Check(c *Common) error {
 		return invalid("--send-deadline %s is too short; use at least 1m", s.SendDeadline)
 	case s.HistoryDays < 0 || s.HistoryDays > maxHistoryDays:
 		return invalid("--history-days %d is not a number of days from 0 to %d; use 0 to take nothing in", s.HistoryDays, maxHistoryDays)
+	}
+	if err := s.Keep.check(); err != nil {
+		return err
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)

@@ -54,6 +54,7 @@ type Store interface {
 	Signals
 	SharedQueue
 	SharedAccounts
+	Keeper
 
 	// Close waits for running transactions and releases the database.
 	Close() error

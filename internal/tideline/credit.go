@@ -53,6 +53,10 @@ const (
 	EntryGrant  EntryKind = "grant"  // a period began, and its credits were granted
 	EntryExpire EntryKind = "expire" // a period ended, and what was left of it is gone
 	EntryAdjust EntryKind = "adjust" // an operator changed the credits
+
+	// EntryCarried stands for the charges and refunds of a period whose messages are
+	// not kept any more; it is as old as the latest of them.
+	EntryCarried EntryKind = "carried"
 )
 
 // Entry is one line of the append-only ledger: what changed in each pool, and

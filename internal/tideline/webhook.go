@@ -139,7 +139,8 @@ const (
 	QuickAttempts = 3
 	// DeliveryWindow is how long a delivery is tried, from when it was made.
 	DeliveryWindow = 3 * 24 * time.Hour
-	// DeliveryLogWindow is how long deliveries and their attempts, and events, are kept.
+	// DeliveryLogWindow is how long deliveries and their attempts, and events, are kept
+	// unless the operator sets another time.
 	DeliveryLogWindow = 10 * 24 * time.Hour
 
 	firstBackoff = 30 * time.Second

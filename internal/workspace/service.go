@@ -16,6 +16,8 @@ import (
 type Storage interface {
 	store.Workspaces
 	store.Members
+	Retention(ctx context.Context, workspaceID int64) (tideline.Retention, error)
+	SetRetention(ctx context.Context, workspaceID int64, r tideline.Retention, at time.Time) error
 }
 
 // Service creates and changes workspaces, members and plans.

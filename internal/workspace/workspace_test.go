@@ -19,6 +19,14 @@ type fakeStore struct {
 	updates    []store.WorkspaceUpdate
 }
 
+func (*fakeStore) Retention(context.Context, int64) (tideline.Retention, error) {
+	return tideline.RetentionDefault, nil
+}
+
+func (*fakeStore) SetRetention(context.Context, int64, tideline.Retention, time.Time) error {
+	return nil
+}
+
 func (f *fakeStore) CreateWorkspace(_ context.Context, w tideline.Workspace, owner tideline.Member) (tideline.Workspace, tideline.Member, error) {
 	w.ID = int64(len(f.workspaces) + 1)
 	owner.WorkspaceID = w.ID

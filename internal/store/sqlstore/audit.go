@@ -26,7 +26,7 @@ var auditChecks = []struct{ words, query string }{
 			SELECT c.workspace_id, sum(-(c.period_credits + c.extra_credits + c.unmetered)) AS used
 			FROM ledger c JOIN balances p ON p.workspace_id = c.workspace_id
 			LEFT JOIN ledger r ON r.message_id = c.message_id AND r.kind = 'refund'
-			WHERE c.kind = 'charge' AND c.at >= p.period_start AND r.id IS NULL
+			WHERE c.kind IN ('charge', 'carried') AND c.at >= p.period_start AND r.id IS NULL
 			GROUP BY c.workspace_id) s ON s.workspace_id = b.workspace_id
 		WHERE b.used <> coalesce(s.used, 0)`},
 	{"message %d: it has no charge of what it cost, %s credits", `
@@ -38,6 +38,18 @@ var auditChecks = []struct{ words, query string }{
 		SELECT l.id, CAST(l.message_id AS TEXT)
 		FROM ledger l LEFT JOIN messages m ON m.id = l.message_id AND m.charge_id = l.id
 		WHERE l.kind = 'charge' AND m.id IS NULL`},
+	{"ledger entry %d: it refunds a message that is not there: %s", `
+		SELECT l.id, CAST(l.message_id AS TEXT)
+		FROM ledger l LEFT JOIN messages m ON m.id = l.message_id AND m.workspace_id = l.workspace_id
+		WHERE l.kind = 'refund' AND m.id IS NULL`},
+	{"ledger entry %d: it carries a period forward and is not noted as that of workspace %s", `
+		SELECT l.id, CAST(l.workspace_id AS TEXT)
+		FROM ledger l LEFT JOIN ledger_carried c ON c.entry = l.id AND c.workspace_id = l.workspace_id
+		WHERE l.kind = 'carried' AND c.entry IS NULL`},
+	{"ledger entry %d: it is noted as the one that carries a period of workspace %s forward, and does not", `
+		SELECT c.entry, CAST(c.workspace_id AS TEXT)
+		FROM ledger_carried c LEFT JOIN ledger l ON l.id = c.entry AND l.workspace_id = c.workspace_id AND l.kind = 'carried'
+		WHERE l.id IS NULL`},
 	{"message %d: it is %s and its refund does not fit that", `
 		SELECT m.id, m.status
 		FROM messages m LEFT JOIN ledger r ON r.message_id = m.id AND r.kind = 'refund'

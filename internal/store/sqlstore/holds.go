@@ -27,6 +27,11 @@ func (s *Store) FirstContact(ctx context.Context, workspaceID, chatID int64) (fi
 		if err != nil || chat.JID.IsGroup() {
 			return err
 		}
+		var met bool
+		err = t.one(ctx, `SELECT c.met FROM chats c WHERE c.workspace_id = $1 AND c.id = $2`, []any{workspaceID, chat.ID}, &met)
+		if err != nil || met { // what was said is not kept any more
+			return err
+		}
 		var said int
 		err = t.one(ctx, `SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.workspace_id = $1 AND m.chat_id = $2
 			AND m.at IS NOT NULL AND (NOT m.from_me OR m.sent_at IS NOT NULL) LIMIT 1) AS said`,

@@ -319,6 +319,7 @@ func (x *peerIndex) takeOver(ctx context.Context, to, from *knownChat) error {
 			closed = closed AND (SELECT f.closed FROM chats f WHERE f.id = $2),
 			responsible_id = coalesce(responsible_id, (SELECT f.responsible_id FROM chats f WHERE f.id = $2)),
 			auto_reply = auto_reply OR (SELECT f.auto_reply FROM chats f WHERE f.id = $2),
+			met = met OR (SELECT f.met FROM chats f WHERE f.id = $2),
 			created_at = CASE WHEN created_at < (SELECT f.created_at FROM chats f WHERE f.id = $2) THEN created_at
 				ELSE (SELECT f.created_at FROM chats f WHERE f.id = $2) END
 			WHERE id = $1`,

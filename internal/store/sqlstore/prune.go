@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"time"
-
-	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
 // pruneDeliveries deletes events and deliveries that are older than they are
@@ -12,7 +10,7 @@ import (
 // is disabled. It works from the left edge of the tables in small transactions.
 // An event that is not fanned out yet stays.
 func (s *Store) pruneDeliveries(ctx context.Context, now time.Time) error {
-	cutoff := now.Add(-tideline.DeliveryLogWindow).UnixMilli()
+	cutoff := now.Add(-s.keepDeliveries).UnixMilli()
 	for _, query := range []string{
 		`DELETE FROM events WHERE id IN (SELECT id FROM (SELECT id, at FROM events ORDER BY id LIMIT 500) AS oldest
 			WHERE at <= $1 AND id <= (SELECT event FROM fan_out WHERE id = 1))`,

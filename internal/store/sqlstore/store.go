@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -30,6 +31,9 @@ type Options struct {
 	// Workers is the number of committers for acceptances, and as many again for
 	// settlements, on PostgreSQL; default 1. SQLite always has one for everything.
 	Workers int
+	// KeepDeliveries is how long events and deliveries are kept by Prune; 0 =
+	// tideline.DeliveryLogWindow.
+	KeepDeliveries time.Duration
 }
 
 // Store keeps data in one database. Its methods may be called at the same time.
@@ -58,6 +62,8 @@ type Store struct {
 	bumps      atomic.Int64 // of the configuration version, by this process
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
 	node       atomic.Int64 // see Fence; 0 = none
+
+	keepDeliveries time.Duration
 }
 
 var _ store.Store = (*Store)(nil)
@@ -76,7 +82,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if _, err := Migrate(ctx, o); err != nil {
 		return nil, err
 	}
-	s := &Store{d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize)}
+	if o.KeepDeliveries <= 0 {
+		o.KeepDeliveries = tideline.DeliveryLogWindow
+	}
+	s := &Store{d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize), keepDeliveries: o.KeepDeliveries}
 	var err error
 	if s.d == dialectSQLite {
 		err = s.openSQLite(ctx, o)

@@ -43,6 +43,12 @@ var auditedEntries = []auditedCall{
 	{"ResumeAccount again", func(ctx context.Context, w *world, _ *scene) error {
 		return w.store.ResumeAccount(ctx, w.ws.ID, w.acc.ID, w.now)
 	}, nil},
+	{"SetRetention", func(ctx context.Context, w *world, _ *scene) error {
+		return w.store.SetRetention(ctx, w.ws.ID, tideline.Retention{Messages: 365, Files: tideline.KeepDefault, Archive: tideline.ArchiveFiles}, w.now)
+	}, []string{`workspace.changed workspace "New" keep_messages:"default"→"365d" archive:"default"→"files"`}},
+	{"SetRetention to the same", func(ctx context.Context, w *world, _ *scene) error {
+		return w.store.SetRetention(ctx, w.ws.ID, tideline.Retention{Messages: 365, Files: tideline.KeepDefault, Archive: tideline.ArchiveFiles}, w.now)
+	}, nil},
 	{"PutFirst and CancelQueued", func(ctx context.Context, w *world, _ *scene) error {
 		_, first := w.accept()
 		_, second := w.accept()

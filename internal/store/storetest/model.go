@@ -39,6 +39,7 @@ func testModel(t *testing.T, create func(testing.TB) Opener) {
 			"look":           m.compareBalance,
 			"cancel":         m.cancel,
 			"first":          m.putFirst,
+			"drop":           m.drop,
 			"list":           m.compareOrder,
 			"":               m.compareQueue,
 		})

@@ -61,6 +61,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Nodes":       nodeTests,
 		"Signals":     signalTests,
 		"SharedQueue": sharedQueueTests,
+		"Retention":   retentionTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -48,11 +48,13 @@ type Tokens interface {
 // Workspaces changes workspaces; *workspace.Service is one.
 type Workspaces interface {
 	SetAs(ctx context.Context, p *tideline.Principal, c workspace.Change) (tideline.Workspace, error)
+	SetRetentionAs(ctx context.Context, p *tideline.Principal, c workspace.RetentionChange) error
 }
 
 // Storage is what is shown without a service in between; see store.Store.
 type Storage interface {
 	Balance(ctx context.Context, workspaceID int64, now time.Time) (tideline.Balance, error)
+	Retention(ctx context.Context, workspaceID int64) (tideline.Retention, error)
 }
 
 // Deps is what the pages work with. All fields are required, but for Now.
@@ -102,6 +104,7 @@ func (s *section) routes(r *ui.Router) {
 	administers := tideline.Role.Administers
 	r.HandleFor(administers, "GET /settings", s.showSettings)
 	r.HandleFor(administers, "POST /settings", s.changeSettings)
+	r.HandleFor(administers, "POST /settings/keep", s.changeKeep)
 	r.HandleFor(administers, "GET /audit", s.showAudit)
 	r.Raw("GET /audit.csv", ui.For(administers, s.exportAudit))
 }

@@ -21,6 +21,7 @@ type settingsView struct {
 	SetCredits bool // the reader may
 	Form       settingsForm
 	Problems   map[string]string
+	Keep       keepView
 }
 
 // settingsForm is what is filled in.
@@ -30,22 +31,35 @@ type settingsForm struct {
 }
 
 func (s *section) showSettings(q *ui.Request) error {
+	return s.settings(q, http.StatusOK, settingsOf(q), nil)
+}
+
+// settingsOf is the form as it is set.
+func settingsOf(q *ui.Request) settingsForm {
 	w := &q.Principal.Workspace
 	f := settingsForm{Name: w.DisplayName, Zone: w.TimeZone, Min: seconds(w.Gap.Min), Max: seconds(w.Gap.Max), NoLimit: w.Grant() == tideline.Unlimited}
 	if !f.NoLimit {
 		f.Credits = strconv.FormatInt(int64(w.Grant()), 10)
 	}
-	return s.settings(q, http.StatusOK, f, nil)
+	return f
 }
 
 func (s *section) settings(q *ui.Request, status int, f settingsForm, problems map[string]string) error {
+	r, err := s.Storage.Retention(q.Context(), q.Principal.Workspace.ID)
+	if err != nil {
+		return err
+	}
+	return s.settingsWith(q, status, f, problems, s.keepOf(q, r, ""))
+}
+
+func (s *section) settingsWith(q *ui.Request, status int, f settingsForm, problems map[string]string, keep keepView) error {
 	p := q.Principal
 	b, err := s.Storage.Balance(q.Context(), p.Workspace.ID, s.Now())
 	if err != nil {
 		return err
 	}
 	v := settingsView{Workspace: p.Workspace, Balance: b, Left: int64(b.Available()), Unlimited: b.Available() < 0,
-		SetCredits: workspace.MaySetCredits(p), Form: f, Problems: problems}
+		SetCredits: workspace.MaySetCredits(p), Form: f, Problems: problems, Keep: keep}
 	return q.PageStatus(status, "admin/settings", page("admin.settings.title", "settings", v))
 }
 
