@@ -68,7 +68,7 @@ type result struct {
 	Lists       int     `json:"lists"` // fetched by pages
 	ListP50     float64 `json:"list_p50_ms"`
 	ListP95     float64 `json:"list_p95_ms"`
-	OnPages     int     `json:"on_pages"` // messages that people wrote, by page that showed them
+	OnPages     int     `json:"on_pages"` // messages of the chats that pages have open
 	OnPageP50   float64 `json:"written_to_page_p50_ms"`
 	OnPageP95   float64 `json:"written_to_page_p95_ms"`
 
@@ -128,7 +128,7 @@ func show(o *options, r *result) error {
 	line("lateness of sends p50, p99, max ms", "%.1f, %.1f, %.1f (%d)", r.LatenessP50, r.LatenessP99, r.LatenessMax, r.Sends)
 	line("event to delivery p50, p95, p99 ms", "%.1f, %.1f, %.1f (%d)", r.DeliveryP50, r.DeliveryP95, r.DeliveryP99, r.Deliveries)
 	line("list of an open page p50, p95 ms", "%.1f, %.1f (%d)", r.ListP50, r.ListP95, r.Lists)
-	line("written by people to seen on a page p50, p95 ms", "%.0f, %.0f (%d)", r.OnPageP50, r.OnPageP95, r.OnPages)
+	line("written by a customer to on a page p50, p95 ms", "%.0f, %.0f (%d)", r.OnPageP50, r.OnPageP95, r.OnPages)
 	line("receipts; received; failed; lines in the log", "%d; %d; %d; %d", r.Receipts, r.Received, r.Failed, r.LogLines)
 	line("cores: server; emulator", "%.2f; %.2f", r.ServerCPU, r.EmulatorCPU)
 	return nil

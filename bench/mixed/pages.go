@@ -19,11 +19,14 @@ import (
 	"github.com/tidelinehq/tideline/bench/internal/node"
 )
 
-// Pauses of the page's script: between two looks at the list, and before the first
-// one after a notice (internal/web/inbox/assets/inbox.js, lookAgain).
-const (
-	restful = 250 * time.Millisecond
-	soon    = 30 * time.Millisecond
+// pace is how the page's script fetches after a notice: the pause before, and the
+// shortest one between two fetches.
+type pace struct{ before, between time.Duration }
+
+// internal/web/inbox/assets: lookAgain in inbox.js, changed in conversation.js.
+var (
+	paceOfList = pace{30 * time.Millisecond, 250 * time.Millisecond}
+	paceOfChat = pace{before: 60 * time.Millisecond}
 )
 
 // pages are open inbox pages: each follows the stream of changes and fetches what
@@ -33,22 +36,23 @@ type pages struct {
 	http      *http.Client
 	recording atomic.Bool
 	list      histogram.Histogram // the time of a fetch of the list
-	written   histogram.Histogram // from a customer's phone to a page
+	written   histogram.Histogram // from a customer's phone to the page that has the chat open
 }
 
 func newPages(addr string) *pages {
 	return &pages{addr: addr, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}}
 }
 
-// open keeps n pages open until ctx ends, shared by sessions. An error ends all.
-func (p *pages) open(ctx context.Context, n int, sessions []string) error {
+// open keeps a page open for each of chats until ctx ends, shared by sessions. An
+// error ends all.
+func (p *pages) open(ctx context.Context, chats []int64, sessions []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
-	for i := range n {
-		one := &page{pages: p, session: sessions[i%len(sessions)], seen: map[string]bool{}}
+	for i, chat := range chats {
+		one := &page{pages: p, session: sessions[i%len(sessions)], chat: chat, seen: map[string]bool{}}
 		running.Go(func() {
-			if err := one.follow(ctx, i); err != nil && ctx.Err() == nil {
+			if err := one.follow(ctx); err != nil && ctx.Err() == nil {
 				cancel(fmt.Errorf("page %d: %w", i, err))
 			}
 		})
@@ -70,21 +74,13 @@ type page struct {
 	seen    map[string]bool // stamps of messages
 }
 
-var (
-	rowPattern   = regexp.MustCompile(`data-chat="(\d+)"`)
-	stampPattern = regexp.MustCompile(`at (\d{19}), `) // network.Stamp
-)
+var stampPattern = regexp.MustCompile(`at (\d{19}), `) // network.Stamp
 
 // follow opens the page and keeps it up to date until ctx ends.
-func (p *page) follow(ctx context.Context, number int) error {
-	rows, err := p.fetch(ctx, "/inbox/rows?offset=0")
-	if err != nil {
+func (p *page) follow(ctx context.Context) error {
+	if _, err := p.fetch(ctx, fmt.Sprintf("/inbox/%d", p.chat)); err != nil {
 		return err
 	}
-	if found := rowPattern.FindAllStringSubmatch(rows, -1); len(found) > 0 {
-		p.chat, _ = strconv.ParseInt(found[number%len(found)][1], 10, 64) // digits
-	}
-	p.note(rows, false)
 	res, err := p.get(ctx, "/live")
 	if err != nil {
 		return err
@@ -93,8 +89,8 @@ func (p *page) follow(ctx context.Context, number int) error {
 	changed, here := make(chan struct{}, 1), make(chan struct{}, 1)
 	var running sync.WaitGroup
 	failed := make(chan error, 2)
-	running.Go(func() { failed <- p.refresh(ctx, changed, p.look) })
-	running.Go(func() { failed <- p.refresh(ctx, here, p.lookAtChat) })
+	running.Go(func() { failed <- p.refresh(ctx, changed, paceOfList, p.look) })
+	running.Go(func() { failed <- p.refresh(ctx, here, paceOfChat, p.lookAtChat) })
 	err = p.listen(res.Body, changed, here)
 	close(changed)
 	close(here)
@@ -141,12 +137,11 @@ func tell(c chan<- struct{}) {
 	}
 }
 
-// refresh fetches when it is told to, not more often than is restful, until the
-// channel is closed.
-func (p *page) refresh(ctx context.Context, when <-chan struct{}, fetch func(context.Context) error) error {
+// refresh fetches when it is told to, at a pace, until the channel is closed.
+func (p *page) refresh(ctx context.Context, when <-chan struct{}, at pace, fetch func(context.Context) error) error {
 	var last time.Time
 	for range when {
-		pause := max(soon, time.Until(last.Add(restful)))
+		pause := max(at.before, time.Until(last.Add(at.between)))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -166,12 +161,9 @@ func (p *page) look(ctx context.Context) error {
 	var tallied error
 	tally.Go(func() { _, tallied = p.fetch(ctx, "/inbox/tally") })
 	began := time.Now()
-	rows, err := p.fetch(ctx, "/inbox/rows?offset=0")
-	if err == nil {
-		if p.recording.Load() {
-			p.list.Add(time.Since(began))
-		}
-		p.note(rows, true)
+	_, err := p.fetch(ctx, "/inbox/rows?offset=0")
+	if err == nil && p.recording.Load() {
+		p.list.Add(time.Since(began))
 	}
 	tally.Wait()
 	if err == nil {
@@ -180,26 +172,24 @@ func (p *page) look(ctx context.Context) error {
 	return err
 }
 
+// lookAtChat fetches the last messages of the open chat and notes those of people
+// that were not there before.
 func (p *page) lookAtChat(ctx context.Context) error {
-	if p.chat == 0 {
-		return nil
+	shown, err := p.fetch(ctx, fmt.Sprintf("/inbox/%d/messages", p.chat))
+	if err != nil {
+		return err
 	}
-	_, err := p.fetch(ctx, fmt.Sprintf("/inbox/%d/messages", p.chat))
-	return err
-}
-
-// note finds messages of people that were not there before.
-func (p *page) note(rows string, count bool) {
 	now := time.Now()
-	for _, m := range stampPattern.FindAllStringSubmatch(rows, -1) {
+	for _, m := range stampPattern.FindAllStringSubmatch(shown, -1) {
 		if p.seen[m[1]] {
 			continue
 		}
 		p.seen[m[1]] = true
-		if at, err := strconv.ParseInt(m[1], 10, 64); err == nil && count && p.recording.Load() {
+		if at, err := strconv.ParseInt(m[1], 10, 64); err == nil && p.recording.Load() {
 			p.written.Add(now.Sub(time.Unix(0, at)))
 		}
 	}
+	return nil
 }
 
 func (p *page) get(ctx context.Context, path string) (*http.Response, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/tidelinehq/tideline/bench/internal/node"
 	"github.com/tidelinehq/tideline/bench/internal/null"
 	"github.com/tidelinehq/tideline/bench/internal/procstat"
+	"github.com/tidelinehq/tideline/client"
 )
 
 const (
@@ -33,6 +34,9 @@ const (
 
 func account(i int) string  { return fmt.Sprintf("+1484%07d", 1000000+i) }
 func customer(i int) string { return fmt.Sprintf("+1610%07d", 2000000+i) }
+
+// caller is the customer whose chat a page has open. Programs don't write to them.
+func caller(page int) string { return fmt.Sprintf("+1720%07d", 3000000+page) }
 
 func numbers(n int, number func(int) string) []string {
 	all := make([]string, n)
@@ -109,7 +113,7 @@ func measure(ctx context.Context, o *options) (r result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, w.node.Stop()) }()
-	for _, number := range numbers(o.Customers, customer) {
+	for _, number := range append(numbers(o.Customers, customer), numbers(o.Pages, caller)...) {
 		if err := w.net.AddPhone(ctx, number); err != nil {
 			return r, err
 		}
@@ -133,23 +137,30 @@ func (w *world) run(ctx context.Context) (r result, err error) {
 	if _, err := load.RunPaced(ctx, w.node.Addr, w.o.Conns, 1000, 2*time.Second, w.requests); err != nil {
 		return r, err
 	}
+	chats, err := w.callOnce(ctx)
+	if err != nil {
+		return r, err
+	}
 	background, end := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	w.page = newPages(w.node.Addr)
 	running.Go(func() {
-		if err := w.page.open(background, w.o.Pages, w.node.Sessions); err != nil {
+		if err := w.page.open(background, chats, w.node.Sessions); err != nil {
 			cancel(err)
 		}
 	})
-	running.Go(func() {
-		_, err := w.net.Write(background, network.People{
-			Customers: numbers(w.o.Customers, customer), Accounts: numbers(w.o.Accounts, account),
-			PerSecond: w.o.People, For: time.Duration(w.o.Seconds) * time.Second,
+	people := []network.People{{Customers: numbers(w.o.Customers, customer), Accounts: numbers(w.o.Accounts, account), PerSecond: w.o.People}}
+	for i := range w.o.Pages {
+		people = append(people, w.caller(i))
+	}
+	for _, p := range people {
+		p.For = time.Duration(w.o.Seconds) * time.Second
+		running.Go(func() {
+			if _, err := w.net.Write(background, p); err != nil && background.Err() == nil {
+				cancel(fmt.Errorf("people write: %w", err))
+			}
 		})
-		if err != nil && background.Err() == nil {
-			cancel(fmt.Errorf("people write: %w", err))
-		}
-	})
+	}
 	r, err = w.rounds(ctx)
 	end()
 	running.Wait()
@@ -157,6 +168,36 @@ func (w *world) run(ctx context.Context) (r result, err error) {
 		err = cause
 	}
 	return r, err
+}
+
+// caller writes to the chat that a page has open, once a second.
+func (w *world) caller(page int) network.People {
+	return network.People{Customers: []string{caller(page)}, Accounts: []string{account(page % w.o.Accounts)}, PerSecond: 1}
+}
+
+// callOnce makes the chats that pages will have open, and gives them.
+func (w *world) callOnce(ctx context.Context) ([]int64, error) {
+	api, err := client.New("http://"+w.node.Addr, node.Token)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for i := range w.o.Pages {
+		p := w.caller(i)
+		p.For = time.Second // one message
+		if _, err := w.net.Write(ctx, p); err != nil {
+			return nil, err
+		}
+		if err := w.node.AwaitReceived(ctx, int64(i+1)); err != nil {
+			return nil, err
+		}
+		chats, _, err := api.Chats(ctx, client.ChatFilter{Phone: caller(i)})
+		if err != nil || len(chats) != 1 {
+			return nil, fmt.Errorf("%d chats with %s: %w", len(chats), caller(i), err)
+		}
+		ids = append(ids, chats[0].ID)
+	}
+	return ids, nil
 }
 
 // rounds finds the rate and measures slices in turns.
