@@ -27,7 +27,8 @@ const patience = 30 * time.Second
 type Process struct {
 	cmd   *exec.Cmd
 	alive io.Closer // its standard input: it ends when this is closed, so also with us
-	ended chan error
+	ended chan struct{}
+	err   error // of its end
 }
 
 // Start runs this program in a role, hands it config, and waits for the line of
@@ -41,7 +42,7 @@ func Start(ctx context.Context, role string, config, ready any) (*Process, error
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: exec.Command(self), ended: make(chan error, 1)} //nolint:noctx // Stop ends it, in good order
+	p := &Process{cmd: exec.Command(self), ended: make(chan struct{})} //nolint:noctx // Stop ends it, in good order
 	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, configEnv+"="+string(told))
 	p.cmd.Stderr = os.Stderr
 	if p.alive, err = p.cmd.StdinPipe(); err != nil {
@@ -62,7 +63,10 @@ func Start(ctx context.Context, role string, config, ready any) (*Process, error
 	if !unwatch() {
 		err = ctx.Err()
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
 	if err != nil {
 		_ = p.Stop()
 		return nil, fmt.Errorf("start the %s: %w", role, err)
@@ -73,16 +77,13 @@ func Start(ctx context.Context, role string, config, ready any) (*Process, error
 // PID is the process's number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Stop asks the process to end and waits for it; one that hangs is killed. A nil
-// Process has ended already.
+// Stop asks the process to end and waits for it; one that hangs is killed. Doing it
+// twice is fine.
 func (p *Process) Stop() error {
-	if p == nil {
-		return nil
-	}
 	_ = p.alive.Close()
 	select {
-	case err := <-p.ended:
-		return err
+	case <-p.ended:
+		return p.err
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
 		<-p.ended
