@@ -25,6 +25,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidelinehq/tideline/bench/internal/child"
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	"github.com/tidelinehq/tideline/bench/internal/network"
 	"github.com/tidelinehq/tideline/bench/internal/node"
 	"github.com/tidelinehq/tideline/bench/internal/report"
@@ -114,14 +115,14 @@ func run(ctx context.Context, o *options) error {
 		fmt.Printf("  %-46s %10s   %s\n", name, fmt.Sprintf(format, value), goal)
 	}
 	line("pairing all of them, s", "%.1f", r.PairSeconds, "")
-	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, "at most 20 for 1,000")
-	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, "at most 400")
+	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, goals.Words("accounts", "reconnect_seconds")+" for 1,000")
+	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, goals.Words("accounts", "rss_kib_per_account"))
 	line("live heap KiB per connected, idle account", "%.0f", r.HeapPerAccount, "")
 	line("resident MiB before the databases were opened", "%.0f", r.BaseRSS, "")
 	line("goroutines per account", "%.1f", r.Goroutines, "")
 	if r.Messages > 0 {
 		line(fmt.Sprintf("messages/s, %d messages", r.Messages), "%.0f", r.MessagesPerSec, "")
-		line("CPU ms per message, accepted to settled", "%.2f", r.CPUPerMessage, "at most 3")
+		line("CPU ms per message, accepted to settled", "%.2f", r.CPUPerMessage, goals.Words("accounts", "cpu_ms_per_message"))
 		line("CPU ms per message of the emulator", "%.2f", r.EmulatorCPU, "")
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	"github.com/tidelinehq/tideline/bench/internal/node"
 	"github.com/tidelinehq/tideline/bench/internal/report"
 )
@@ -156,7 +157,7 @@ func (r *steadyResult) show(o *options) error {
 	line("asked for; shown by phones; twice; resent", "%d; %d; %d; %d", r.Asked, r.Shown, r.ShownTwice, r.Resent)
 	line("written by people; stored; twice", "%d; %d; %d", r.Written, r.Stored, r.StoredTwice)
 	line("receipts; failed; retried; lines in the log", "%d; %d; %d; %d", r.Receipts, r.Failed, r.Retried, r.LogLines)
-	line("lateness p50, p95, p99, max ms", "%.1f, %.1f, %.1f, %.0f", r.LatenessP50, r.LatenessP95, r.LatenessP99, r.LatenessMax)
+	line("lateness p50, p95, p99, max ms", "%.1f, %.1f, %.1f, %.0f   p99 %s", r.LatenessP50, r.LatenessP95, r.LatenessP99, r.LatenessMax, goals.Words("accounts", "lateness_p99_ms"))
 	line("cores: server (first minute, last); ms a message", "%.2f (%.2f, %.2f); %.2f", r.ServerCores, r.ServerFirst, r.ServerLast, r.CPUPerMessage)
 	for _, name := range slices.SortedFunc(maps.Keys(r.parts), func(a, b string) int { return int(1e6 * (r.parts[b] - r.parts[a])) }) {
 		line("  "+name, "%.3f", r.parts[name])

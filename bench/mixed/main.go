@@ -23,6 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidelinehq/tideline/bench/internal/child"
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	"github.com/tidelinehq/tideline/bench/internal/network"
 	"github.com/tidelinehq/tideline/bench/internal/node"
 	"github.com/tidelinehq/tideline/bench/internal/report"
@@ -119,16 +120,17 @@ func show(o *options, r *result) error {
 		return report.Write(os.Stdout, all)
 	}
 	fmt.Printf("everything at once on %s: %d accounts, %d open pages, %g messages a second from people\n\n", kind, r.Accounts, r.Pages, o.People)
+	goal := func(key string) string { return goals.Words("mixed", key) }
 	line := func(name, format string, values ...any) {
 		fmt.Printf("  %-46s %s\n", name, fmt.Sprintf(format, values...))
 	}
 	line("accepted a second, at most; half of it", "%.0f; %.0f", r.MostPerSecond, r.PerSecond)
 	line("accept p50, p95, p99 ms", "%.1f, %.1f, %.1f", r.AcceptP50, r.AcceptP95, r.AcceptP99)
-	line("p99 ms of the null handler; p99 / p99 of null", "%.1f; %.2f", r.NullP99, r.P99OverNull)
-	line("lateness of sends p50, p99, max ms", "%.1f, %.1f, %.1f (%d)", r.LatenessP50, r.LatenessP99, r.LatenessMax, r.Sends)
-	line("event to delivery p50, p95, p99 ms", "%.1f, %.1f, %.1f (%d)", r.DeliveryP50, r.DeliveryP95, r.DeliveryP99, r.Deliveries)
-	line("list of an open page p50, p95 ms", "%.1f, %.1f (%d)", r.ListP50, r.ListP95, r.Lists)
-	line("written by a customer to on a page p50, p95 ms", "%.0f, %.0f (%d)", r.OnPageP50, r.OnPageP95, r.OnPages)
+	line("p99 ms of the null handler; p99 / p99 of null", "%.1f; %.2f   %s", r.NullP99, r.P99OverNull, goal("accept_p99_over_null"))
+	line("lateness of sends p50, p99, max ms", "%.1f, %.1f, %.1f (%d)   p99 %s", r.LatenessP50, r.LatenessP99, r.LatenessMax, r.Sends, goal("lateness_p99_ms"))
+	line("event to delivery p50, p95, p99 ms", "%.1f, %.1f, %.1f (%d)   p95 %s", r.DeliveryP50, r.DeliveryP95, r.DeliveryP99, r.Deliveries, goal("event_to_delivery_p95_ms"))
+	line("list of an open page p50, p95 ms", "%.1f, %.1f (%d)   p95 %s", r.ListP50, r.ListP95, r.Lists, goal("list_p95_ms"))
+	line("written by a customer to on a page p50, p95 ms", "%.0f, %.0f (%d)   p95 %s", r.OnPageP50, r.OnPageP95, r.OnPages, goal("written_to_page_p95_ms"))
 	line("receipts; received; failed; lines in the log", "%d; %d; %d; %d", r.Receipts, r.Received, r.Failed, r.LogLines)
 	line("cores: server; emulator", "%.2f; %.2f", r.ServerCPU, r.EmulatorCPU)
 	return nil
