@@ -8,7 +8,6 @@ export PATH := $(CURDIR)/.cache/node/node_modules/node/bin:$(PATH)
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 10s
-BENCH    ?= accept outbox accounts webhooks reads inbox
 MINUTES  ?= 5
 
 .PHONY: help
@@ -33,8 +32,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks named in BENCH (accept outbox accounts webhooks reads inbox)
-	@for name in $(BENCH); do echo "bench/$$name"; go run "./bench/$$name"; done
+bench: ## Run all benchmarks and write the table of docs/performance.md; BENCH="--only accept" runs one, BENCH=--quick is a smoke test
+	go run ./bench/table $(BENCH)
 
 .PHONY: soak
 soak: ## Send and receive under random faults for MINUTES (5), and account for every message

@@ -20,6 +20,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	"github.com/tidelinehq/tideline/bench/internal/report"
 )
 
@@ -126,14 +127,15 @@ func show(o *options, rows []row) error {
 	for _, r := range rows {
 		fmt.Printf("%d connections, %d rounds\n", r.Connections, r.Rounds)
 		fmt.Printf("  requests/s          null %.0f   one transaction each %.0f   Tideline %.0f\n", r.NullRate, r.NaiveRate, r.DurableRate)
+		goal := func(key string) string { return goals.Words("accept", fmt.Sprintf("%s_%d", key, r.Connections)) }
 		line := func(name string, value float64, goal string) { fmt.Printf("  %-34s %8.3f   %s\n", name, value, goal) }
-		line("durable / null", r.DurableOverNull, goal(r.Connections, "at least 0.28", "at least 0.40"))
-		line("durable / one transaction each", r.DurableOverNaive, goal(r.Connections, "at least 8", "at least 12"))
-		line("p99 / p99 of null", r.P99OverNull, "at most 2")
-		line("commits per message", r.CommitsPerMessage, goal(r.Connections, "at most 0.040", "at most 0.010"))
-		line("KB written per message", r.BytesPerMessage/1000, "at most 10")
+		line("durable / null", r.DurableOverNull, goal("durable_over_null"))
+		line("durable / one transaction each", r.DurableOverNaive, goal("durable_over_naive"))
+		line("p99 / p99 of null", r.P99OverNull, goal("p99_over_null"))
+		line("commits per message", r.CommitsPerMessage, goal("commits_per_message"))
+		line("KB written per message", r.BytesPerMessage/1000, goal("bytes_per_message"))
 		if r.StoredOverEmpty > 0 {
-			line("rate with stored / rate when empty", r.StoredOverEmpty, "at least 0.8")
+			line("rate with stored / rate when empty", r.StoredOverEmpty, goal("stored_over_empty"))
 		}
 		line("CPU µs per request, null", r.NullCPU, "")
 		line("CPU µs per request, durable", r.DurableCPU, "")
@@ -141,15 +143,4 @@ func show(o *options, rows []row) error {
 		fmt.Println()
 	}
 	return nil
-}
-
-// goal gives the goal for a number of connections; there is one for 64 and one for 256.
-func goal(conns int, at64, at256 string) string {
-	switch conns {
-	case 64:
-		return at64
-	case 256:
-		return at256
-	}
-	return ""
 }

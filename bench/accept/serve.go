@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/tidelinehq/tideline/bench/internal/null"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/file"
@@ -38,7 +37,7 @@ func serve(ctx context.Context, o *options) (err error) {
 	var stats func() sqlstore.Stats
 	switch o.Role {
 	case "null":
-		mux.Handle("POST "+httpapi.Base+"/messages", null())
+		mux.Handle("POST "+httpapi.Base+"/messages", null.Handler(tokens()...))
 		stats = func() sqlstore.Stats { return sqlstore.Stats{} }
 	case "naive", "tideline", "empty":
 		batch := 0 // the default
@@ -138,26 +137,11 @@ func (nowhere) Send(context.Context, whatsapp.Outgoing) (whatsapp.Sent, error) {
 	return whatsapp.Sent{}, &whatsapp.SendError{Offline: true, Err: errors.New("no accounts here")}
 }
 
-// null does what every handler of the API must do, and nothing else: it finds
-// the token by its hash, reads the body and answers.
-func null() http.Handler {
-	known := make(map[[32]byte]bool)
-	for ws := range workspaces {
-		known[sha256.Sum256([]byte(token(ws)))] = true
+// tokens are those of all workspaces.
+func tokens() []string {
+	all := make([]string, workspaces)
+	for ws := range all {
+		all[ws] = token(ws)
 	}
-	answer := []byte(`{"status":"ok","data":{"message_uid":"01890000-0000-7000-8000-000000000000"}}`)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || !known[sha256.Sum256([]byte(bearer))] {
-			http.Error(w, "no", http.StatusUnauthorized)
-			return
-		}
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			http.Error(w, "no", http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", fmt.Sprint(len(answer)))
-		_, _ = w.Write(answer)
-	})
+	return all
 }

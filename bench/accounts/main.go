@@ -5,10 +5,18 @@
 //
 //	go run ./bench/accounts                       # 200 accounts, 5,000 messages
 //	go run ./bench/accounts --accounts 1000 --messages 0 --json
+//
+// With --steady all accounts send and receive for a while, each a message every few
+// seconds, through a whole server with API, pages and webhooks in a third process.
+// That shows what the server takes of the machine, by part and by account, whether
+// it grows, and that each message arrived once.
+//
+//	go run ./bench/accounts --steady --accounts 1000 --minutes 10
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,6 +24,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tidelinehq/tideline/bench/internal/child"
+	"github.com/tidelinehq/tideline/bench/internal/goals"
+	"github.com/tidelinehq/tideline/bench/internal/network"
+	"github.com/tidelinehq/tideline/bench/internal/node"
 	"github.com/tidelinehq/tideline/bench/internal/report"
 )
 
@@ -23,14 +35,18 @@ type options struct {
 	Accounts int    `help:"Accounts to pair and connect." default:"200"`
 	Messages int    `help:"Messages to send, spread over the accounts." default:"5000"`
 	Contacts int    `help:"Different recipients of each account." default:"5"`
-	Seconds  int    `help:"Give up after so many seconds." default:"300"`
+	Seconds  int    `help:"Give up after so many seconds; with --steady so many beside its minutes." default:"300"`
 	Database string `help:"PostgreSQL URL of an empty database to use instead of SQLite; it is filled and not cleaned up."`
 	Profile  string `help:"File for a CPU profile of the sending."`
 	JSON     bool   `name:"json" help:"Print one JSON object."`
 
-	Emulator bool   `hidden:"" help:"Be the WhatsApp network."`
-	Pair     string `hidden:"" help:"Only pair the accounts: with the network that this JSON describes …"`
-	Dir      string `hidden:"" help:"… and with the databases in this folder."`
+	Steady  bool          `help:"Have all accounts send and receive for a while."`
+	Minutes float64       `help:"How long that is." default:"10"`
+	Every   time.Duration `help:"Pause between two messages that programs ask an account for, with --steady." default:"5s"`
+	Hear    time.Duration `help:"Pause between two messages that people write to an account, with --steady." default:"10s"`
+
+	Pair string `hidden:"" help:"Only pair the accounts: with the network that this JSON describes …"`
+	Dir  string `hidden:"" help:"… and with the databases in this folder."`
 }
 
 // result is what was measured. Memory is KiB per account, of the whole process
@@ -50,22 +66,36 @@ type result struct {
 }
 
 func main() {
+	roles := child.Roles{network.Role: network.Serve, node.Role: node.Serve}
+	if asked, err := roles.Play(); asked {
+		exit(err)
+	}
 	var o options
 	kong.Parse(&o, kong.Description("Measure memory of idle accounts and processor time per message over the emulated network."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, &o); err != nil {
+	exit(run(ctx, &o))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "accounts:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func run(ctx context.Context, o *options) error {
-	if o.Emulator {
-		return emulate(ctx)
+	limit := time.Duration(o.Seconds) * time.Second
+	if o.Steady {
+		limit += time.Duration(o.Minutes * float64(time.Minute))
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Seconds)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if o.Steady {
+		r, err := steady(ctx, o)
+		return errors.Join(err, r.show(o))
+	}
 	if o.Pair != "" {
 		return pairOnly(ctx, o)
 	}
@@ -85,14 +115,14 @@ func run(ctx context.Context, o *options) error {
 		fmt.Printf("  %-46s %10s   %s\n", name, fmt.Sprintf(format, value), goal)
 	}
 	line("pairing all of them, s", "%.1f", r.PairSeconds, "")
-	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, "at most 20 for 1,000")
-	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, "at most 400")
+	line("connecting all of them after a restart, s", "%.1f", r.ReconnectSeconds, goals.Words("accounts", "reconnect_seconds")+" for 1,000")
+	line("resident KiB per connected, idle account", "%.0f", r.RSSPerAccount, goals.Words("accounts", "rss_kib_per_account"))
 	line("live heap KiB per connected, idle account", "%.0f", r.HeapPerAccount, "")
 	line("resident MiB before the databases were opened", "%.0f", r.BaseRSS, "")
 	line("goroutines per account", "%.1f", r.Goroutines, "")
 	if r.Messages > 0 {
 		line(fmt.Sprintf("messages/s, %d messages", r.Messages), "%.0f", r.MessagesPerSec, "")
-		line("CPU ms per message, accepted to settled", "%.2f", r.CPUPerMessage, "at most 3")
+		line("CPU ms per message, accepted to settled", "%.2f", r.CPUPerMessage, goals.Words("accounts", "cpu_ms_per_message"))
 		line("CPU ms per message of the emulator", "%.2f", r.EmulatorCPU, "")
 	}
 	return nil

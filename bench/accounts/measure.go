@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/tidelinehq/tideline/bench/internal/network"
 	"github.com/tidelinehq/tideline/bench/internal/procstat"
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -26,14 +27,14 @@ func measure(ctx context.Context, o *options) (r result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	net, err := startNetwork(ctx)
+	net, err := network.Start(ctx)
 	if err != nil {
 		return r, err
 	}
-	defer net.stop()
+	defer func() { err = errors.Join(err, net.Stop()) }()
 
 	r.Accounts = o.Accounts
-	if r.PairSeconds, err = timed(func() error { return pairElsewhere(ctx, o, dir, net) }); err != nil {
+	if r.PairSeconds, err = timed(func() error { return pairElsewhere(ctx, o, dir, net.Where) }); err != nil {
 		return r, fmt.Errorf("pair: %w", err)
 	}
 
@@ -42,7 +43,7 @@ func measure(ctx context.Context, o *options) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := open(ctx, dir, o.Database, net)
+	s, err := open(ctx, dir, o.Database, net.Where)
 	if err != nil {
 		return r, err
 	}
@@ -68,7 +69,7 @@ func measure(ctx context.Context, o *options) (r result, err error) {
 
 // pairElsewhere pairs the accounts in a process of its own, so that the memory
 // that pairing took is gone.
-func pairElsewhere(ctx context.Context, o *options, dir string, net *network) error {
+func pairElsewhere(ctx context.Context, o *options, dir string, net network.Where) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -85,8 +86,8 @@ func pairElsewhere(ctx context.Context, o *options, dir string, net *network) er
 
 // pairOnly is what that process does.
 func pairOnly(ctx context.Context, o *options) error {
-	net := new(network)
-	if err := json.Unmarshal([]byte(o.Pair), net); err != nil {
+	var net network.Where
+	if err := json.Unmarshal([]byte(o.Pair), &net); err != nil {
 		return err
 	}
 	s, err := open(ctx, o.Dir, o.Database, net)
@@ -99,7 +100,7 @@ func pairOnly(ctx context.Context, o *options) error {
 
 // sendAll sends in two rounds: the first makes the encrypted sessions, the
 // second is measured.
-func (s *stack) sendAll(ctx context.Context, o *options, net *network, r *result) error {
+func (s *stack) sendAll(ctx context.Context, o *options, net *network.Network, r *result) error {
 	if err := s.send(ctx, o, o.Accounts*o.Contacts); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
@@ -118,7 +119,7 @@ func (s *stack) sendAll(ctx context.Context, o *options, net *network, r *result
 	if err != nil {
 		return err
 	}
-	theirs, err := procstat.Read(net.cmd.Process.Pid)
+	theirs, err := procstat.Read(net.PID())
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (s *stack) sendAll(ctx context.Context, o *options, net *network, r *result
 	if err != nil {
 		return err
 	}
-	theirsAfter, err := procstat.Read(net.cmd.Process.Pid)
+	theirsAfter, err := procstat.Read(net.PID())
 	if err != nil {
 		return err
 	}

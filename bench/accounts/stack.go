@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidelinehq/tideline/bench/internal/network"
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/blob/local"
@@ -43,7 +44,7 @@ type stack struct {
 }
 
 // open starts a server as the product does, on the databases in dir.
-func open(ctx context.Context, dir, database string, net *network) (*stack, error) {
+func open(ctx context.Context, dir, database string, net network.Where) (*stack, error) {
 	telemetry.TuneGC()
 	s := &stack{}
 	var err error
@@ -57,7 +58,7 @@ func open(ctx context.Context, dir, database string, net *network) (*stack, erro
 	if s.blobs, err = local.Open(filepath.Join(dir, "files")); err != nil {
 		return nil, err
 	}
-	key, err := net.rootKey()
+	key, err := net.Key()
 	if err != nil {
 		return nil, err
 	}
@@ -116,13 +117,13 @@ func (s *stack) principal(ctx context.Context) (*tideline.Principal, error) {
 
 // pairAll adds the phones to the network and pairs an account with each, a few
 // at a time.
-func (s *stack) pairAll(ctx context.Context, o *options, net *network) error {
+func (s *stack) pairAll(ctx context.Context, o *options, net network.Where) error {
 	p, err := s.principal(ctx)
 	if err != nil {
 		return err
 	}
 	for i := range o.Contacts {
-		if err := net.addPhone(ctx, customer(i)); err != nil {
+		if err := net.AddPhone(ctx, customer(i)); err != nil {
 			return err
 		}
 	}
@@ -152,8 +153,8 @@ func (s *stack) pairAll(ctx context.Context, o *options, net *network) error {
 	return s.awaitActive(ctx, o.Accounts)
 }
 
-func (s *stack) pair(ctx context.Context, p *tideline.Principal, net *network, number string) error {
-	if err := net.addPhone(ctx, number); err != nil {
+func (s *stack) pair(ctx context.Context, p *tideline.Principal, net network.Where, number string) error {
+	if err := net.AddPhone(ctx, number); err != nil {
 		return err
 	}
 	events, err := s.accounts.Pair(ctx, p.Workspace.ID, p.Member, whatsapp.PairRequest{})
@@ -166,7 +167,7 @@ func (s *stack) pair(ctx context.Context, p *tideline.Principal, net *network, n
 		last = ev
 		if ev.QR != nil && !scanned {
 			scanned = true
-			if err := net.scan(ctx, number, ev.QR.Text); err != nil {
+			if err := net.Scan(ctx, number, ev.QR.Text); err != nil {
 				return err
 			}
 		}

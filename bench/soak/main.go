@@ -21,6 +21,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	bench "github.com/tidelinehq/tideline/bench/internal/report"
 )
 
@@ -105,7 +106,7 @@ func write(r *report, asJSON bool) error {
 	line("servers, one after the other", "%d", r.Servers)
 	line("logins", "%d", r.Logins)
 	line(fmt.Sprintf("live heap, KiB, mean of the last %.1f min", r.trend.Minutes), "%.0f", r.Mean)
-	line(fmt.Sprintf("  grows by, %% a minute (at most %.0f)", flatPercent), "%.2f", r.Percent)
+	line("  grows by, "+goals.Words("soak", "heap_slope_percent_per_minute"), "%.2f", r.Percent)
 	line("  grows by, KiB a minute", "%.0f", r.Slope)
 	line("  with the last messages that the library keeps", "%.0f", r.Raw)
 	line("resident, MiB", "%.0f", r.RSS)

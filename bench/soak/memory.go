@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/tidelinehq/tideline/bench/internal/goals"
+)
 
 // sample is a look at the server's process.
 type sample struct {
@@ -27,7 +31,7 @@ type trend struct {
 }
 
 // What counts as flat: a line through the samples that rises by at most
-// flatPercent a minute, over at least judgedFor. Rows grow the database and not
+// its goal a minute, over at least judgedFor. Rows grow the database and not
 // the heap; what may grow is bounded by the number of accounts and contacts, and
 // the first half of a run has filled it.
 //
@@ -39,8 +43,7 @@ const (
 	keptByLibrary = 256
 	keptKiB       = 1.75
 
-	flatPercent = 2.0
-	judgedFor   = 90 * time.Second
+	judgedFor = 90 * time.Second
 )
 
 // trendOf fits a line, by least squares, to the samples of the last server that
@@ -67,7 +70,7 @@ func trendOf(all []sample, from time.Time) trend {
 	t.Percent = 100 * t.Slope / t.Mean
 	t.Minutes = last.At.Sub(first.At).Minutes()
 	t.Judged = last.At.Sub(first.At) >= judgedFor
-	t.Flat = t.Percent <= flatPercent
+	t.Flat = goals.Of("soak", "heap_slope_percent_per_minute").Met(t.Percent)
 	t.Goroutines = last.Goroutines - first.Goroutines
 	t.RSS = float64(last.RSS) / (1 << 20)
 	return t

@@ -23,6 +23,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tidelinehq/tideline/bench/internal/goals"
 	"github.com/tidelinehq/tideline/bench/internal/report"
 )
 
@@ -142,9 +143,9 @@ func show(o *options, r *result) error {
 	}
 	fmt.Printf("deliveries on %s: medians of %d rounds of %d to %d webhooks, %d chats, %d requests at a time\n\n", kind, r.Rounds, o.Events, o.Webhooks, o.Chats, o.Parallel)
 	fmt.Printf("  signed POSTs/s %.0f   durable deliveries/s %.0f\n", r.RawRate, r.DurableRate)
-	fmt.Printf("  durable / raw                 %8.3f   at least 0.5\n", r.DurableOverRaw)
+	fmt.Printf("  durable / raw                 %8.3f   %s\n", r.DurableOverRaw, goals.Words("webhooks", "durable_over_raw"))
 	fmt.Printf("  CPU of the sender, us: %.0f per POST   %.0f per delivery\n", r.RawCPU, r.DurableCPU)
-	fmt.Printf("  event to delivery p50, p95, p99 ms at %d/s   %.1f   %.1f   %.1f   p95 at most 100\n", o.Rate, r.LatenessP50, r.LatenessP95, r.LatenessP99)
+	fmt.Printf("  event to delivery p50, p95, p99 ms at %d/s   %.1f   %.1f   %.1f   p95 %s\n", o.Rate, r.LatenessP50, r.LatenessP95, r.LatenessP99, goals.Words("webhooks", "event_to_delivery_p95_ms"))
 	return nil
 }
 

@@ -251,6 +251,9 @@ func (a *attempt) settle(ctx context.Context, st store.Settlement) {
 	if a.deps.Accounts != nil {
 		a.deps.Accounts.Ended(a.account, st.Status, took)
 	}
+	if o, ok := a.deps.Accounts.(LatenessObserver); ok {
+		o.Late(a.account, a.started.Sub(a.due))
+	}
 }
 
 // expelled ends an attempt whose outcome this node may not store any more: the lane

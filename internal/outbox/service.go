@@ -51,6 +51,14 @@ type AccountObserver interface {
 	Ended(accountID int64, status tideline.Status, took time.Duration)
 }
 
+// LatenessObserver may be implemented by an AccountObserver that wants to know too
+// how late each account's sends are.
+type LatenessObserver interface {
+	// Late is told of every message that ended how late its last attempt started
+	// after it was due.
+	Late(accountID int64, late time.Duration)
+}
+
 // Config bounds the attempts. The zero value means the defaults.
 type Config struct {
 	SendTimeout   time.Duration // for one attempt: looking up the recipient, and the acknowledgement; default 45 s

@@ -71,6 +71,18 @@ func admin(ctx context.Context, server *url.URL, statement string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// setting asks a server for one of its settings.
+func setting(ctx context.Context, server *url.URL, name string) (value string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server.String())
+	if err != nil {
+		return "", err
+	}
+	err = conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	return value, errors.Join(err, conn.Close(ctx))
+}
+
 // postgresPool starts at most one server and remembers how that went: after a
 // failure every further test fails at once with the same words instead of
 // trying again.

@@ -35,8 +35,9 @@ type postgresServer struct {
 }
 
 // startPostgres makes a database cluster in dir, which must not exist yet, and
-// starts a server on it. It returns once the server answers.
-func startPostgres(ctx context.Context, dir string) (*postgresServer, error) {
+// starts a server on it, with settings that come before those for tests. It returns
+// once the server answers.
+func startPostgres(ctx context.Context, dir string, settings ...string) (*postgresServer, error) {
 	bin, err := postgresBin(postgresHomes())
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func startPostgres(ctx context.Context, dir string) (*postgresServer, error) {
 	}
 	var failures []error
 	for range portAttempts {
-		server, err := launchPostgres(ctx, bin, dir, password, owner)
+		server, err := launchPostgres(ctx, bin, dir, password, owner, settings...)
 		if err == nil {
 			return server, nil
 		}
@@ -94,7 +95,7 @@ func initCluster(ctx context.Context, bin, dir, passwordFile string, owner *acco
 
 // launchPostgres starts the server on a port that is free now and waits until it
 // answers or exits.
-func launchPostgres(ctx context.Context, bin, dir, password string, owner *account) (*postgresServer, error) {
+func launchPostgres(ctx context.Context, bin, dir, password string, owner *account, settings ...string) (*postgresServer, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 
-	cmd := exec.Command(filepath.Join(bin, "postgres"), postgresArgs(dir, port)...)
+	cmd := exec.Command(filepath.Join(bin, "postgres"), postgresArgs(dir, port, settings...)...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	// The server and its children keep this end open until the last of them is
@@ -141,10 +142,11 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 }
 
 // postgresArgs are settings for a small server with many short databases. What
-// concerns durability stays as PostgreSQL has it.
-func postgresArgs(dir string, port int) []string {
+// concerns durability stays as PostgreSQL has it. The last of two settings of one
+// name counts, so more come last.
+func postgresArgs(dir string, port int, more ...string) []string {
 	args := []string{"-D", filepath.Join(dir, "data")}
-	for _, setting := range []string{
+	for _, setting := range append([]string{
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(port),
 		"unix_socket_directories=", // nothing to clean up, no limit on the length of the path
@@ -155,7 +157,7 @@ func postgresArgs(dir string, port int) []string {
 		"jit=off",
 		"logging_collector=off",
 		"log_destination=stderr",
-	} {
+	}, more...) {
 		args = append(args, "-c", setting)
 	}
 	return args

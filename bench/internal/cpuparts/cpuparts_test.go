@@ -1,0 +1,46 @@
+package cpuparts_test
+
+import (
+	"bytes"
+	"math"
+	"runtime/pprof"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tidelinehq/tideline/bench/internal/cpuparts"
+	"github.com/tidelinehq/tideline/internal/webhook"
+)
+
+// A real profile of work that a part does is said to be that part's.
+func TestWorkBelongsToThePartThatDoesIt(t *testing.T) {
+	var profile bytes.Buffer
+	if err := pprof.StartCPUProfile(&profile); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for i := 0; i < 5_000_000 && t.Context().Err() == nil; i++ {
+		_ = webhook.NewSecret()
+	}
+	pprof.StopCPUProfile()
+	got, err := cpuparts.Of(profile.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, share := range got {
+		sum += share
+	}
+	if got["webhooks"] < 0.5 || math.Abs(sum-1) > 0.001 {
+		t.Errorf("%v, want most of it in webhooks, and all together to be one", got)
+	}
+}
+
+func TestWhatIsNoProfileIsAnError(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		if _, err := cpuparts.Of(rapid.SliceOf(rapid.Byte()).Draw(t, "profile")); err == nil {
+			t.Error("it was read")
+		}
+	})
+}
