@@ -25,6 +25,7 @@ type cli struct {
 	Ledger  ledgerCmd  `cmd:"" help:"Show where a workspace's credits went."`
 	Audit   auditCmd   `cmd:"" help:"Show who changed what."`
 
+	Files   filesCmd   `cmd:"" help:"Look after the place where files are kept, and change it."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`

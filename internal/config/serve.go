@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"time"
@@ -21,6 +22,7 @@ type Serve struct {
 	HistoryDays     int            `placeholder:"N" default:"30" help:"How many days back the chats of a newly paired phone are taken in, as far as the phone sends them; 0 = not at all (${default})."`
 	WhatsAppVersion string         `name:"whatsapp-version" placeholder:"VERSION" help:"WhatsApp Web version to announce, e.g. 2.3000.1047769893, when WhatsApp refuses the one built in. Default: the one built in."`
 	Voice           `embed:""`
+	Files           `embed:""`
 	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
 	LogFormat       string `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
 }
@@ -28,7 +30,7 @@ type Serve struct {
 // Check reports settings that make no sense alone or together with c. The
 // error's code is CodeValidation.
 func (s *Serve) Check(c *Common) error {
-	if err := c.Check(); err != nil {
+	if err := errors.Join(c.Check(), s.Files.Check(c)); err != nil {
 		return err
 	}
 	switch {

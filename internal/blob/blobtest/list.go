@@ -70,8 +70,8 @@ func listingFromAnywhere(t *testing.T, s blob.Store) {
 		put(t, s, k, k)
 	}
 	slices.Sort(keys)
-	for _, prefix := range []string{"", "a", "a/", "a/b", "b/c", "b/c/", "b/c/d", "x", "c", "/", ".", "b/../a"} {
-		for _, after := range append([]string{"", "0", "a", "a/", "a.", "b/c/c", "b/c/e", "zz"}, keys...) {
+	for _, prefix := range []string{"", "a", "a/b", "b/c", "x", "/", "b/../a"} {
+		for _, after := range append([]string{"", "0", "a/", "a.", "b/c/c", "zz"}, keys...) {
 			var want []string
 			for _, k := range keys {
 				if strings.HasPrefix(k, prefix) && k > after {

@@ -203,17 +203,6 @@ func TestATimeoutOfTheCallerEndsEverything(t *testing.T) {
 	}
 }
 
-func TestProbeLeavesNothing(t *testing.T) {
-	t.Parallel()
-	server := fakes3.Start(t)
-	if err := open(t, quick(server, "")).Probe(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if keys := server.Objects.Keys(t); len(keys) > 0 {
-		t.Errorf("left: %q", keys)
-	}
-}
-
 func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
 	good := s3.Options{Bucket: "b", Endpoint: "https://s3.example.com", AccessKey: "a", SecretKey: "b"}

@@ -25,19 +25,19 @@ type Fault int
 
 // The faults.
 const (
-	None         Fault = iota
-	Status500          // answered 500; the handler never sees it
-	SlowDown           // answered 503 with the code SlowDown, as S3 does under load
-	NoAnswer           // the connection is reset before the handler sees it
-	LostAnswer         // the handler does what was asked, and its answer never comes
-	CutRequest         // the handler sees half of the body, then the connection is reset
-	CutAnswer          // half of the answer's body comes, then the connection is reset
-	Stall              // nothing comes until the client gives up
-	StallAnswer        // half of the answer's body comes, then nothing until the client gives up
-	ShortAnswer        // half of the answer's body comes, under a length that says that this is all
-	LongLength         // the answer's body is shorter than its length says, and ends in good order
-	Slow               // all goes well, in small pieces
-	faults             // how many there are
+	None        Fault = iota
+	Status500         // answered 500; the handler never sees it
+	SlowDown          // answered 503 with the code SlowDown, as S3 does under load
+	NoAnswer          // the connection is reset before the handler sees it
+	LostAnswer        // the handler does what was asked, and its answer never comes
+	CutRequest        // the handler sees half of the body, then the connection is reset
+	CutAnswer         // half of the answer's body comes, then the connection is reset
+	Stall             // nothing comes until the client gives up
+	StallAnswer       // half of the answer's body comes, then nothing until the client gives up
+	ShortAnswer       // half of the answer's body comes, under a length that says that this is all
+	LongLength        // the answer's body is shorter than its length says, and ends in good order
+	Slow              // all goes well, in small pieces
+	faults            // how many there are
 )
 
 // pieces and piecePause are how Slow answers.
