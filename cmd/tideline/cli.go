@@ -26,6 +26,7 @@ type cli struct {
 	Audit   auditCmd   `cmd:"" help:"Show who changed what."`
 	Archive archiveCmd `cmd:"" help:"List, show and export messages that were archived before they were deleted."`
 
+	Files   filesCmd   `cmd:"" help:"Look after the place where files are kept, and change it."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
 	Compact compactCmd `cmd:"" help:"Give space in the database back to the disk."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`

@@ -62,7 +62,7 @@ func command(node *kong.Node, words []string) (*kong.Node, []string) {
 var (
 	codeSpan    = regexp.MustCompile("`tideline ([^`]+)`")
 	codeLine    = regexp.MustCompile(`(?m)^(?:\$ )?(?:go run \./cmd/)?tideline (.+)$`)
-	flagInLine  = regexp.MustCompile(`--([a-z][a-z-]*)`)
+	flagInLine  = regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
 	quotedWords = regexp.MustCompile(`"[^"]*"`)
 )
 

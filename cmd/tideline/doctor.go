@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -20,11 +19,12 @@ import (
 
 type doctorCmd struct {
 	config.Voice `embed:""`
+	config.Files `embed:""`
 }
 
 // Help implements kong.HelpProvider.
 func (doctorCmd) Help() string {
-	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, whether ffmpeg is there to convert voice notes, the state of every account, and whether the receivers of webhooks take what they are sent. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
+	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, read and deleted where they are kept, that those of the latest files are there, whether ffmpeg is there to convert voice notes, the state of every account, and whether the receivers of webhooks take what they are sent. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
 
     tideline doctor
     tideline doctor --json | jq '.checks[] | select(.ok | not)'`
@@ -35,18 +35,22 @@ var errUnwell = errors.New("something is wrong: see what to do above")
 
 // Run checks the installation.
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
-	if err := a.config.Check(); err != nil {
+	if err := errors.Join(a.config.Check(), c.Files.Check(a.config)); err != nil {
 		return err
 	}
 	var e examination
 	folder, ok := e.folder(a)
 	if ok {
 		e.server(ctx, a, folder)
-		e.files(folder)
+		e.folderTakesFiles(folder)
 	}
 	e.voice(ctx, c.FFmpeg)
 	if ok || a.config.Database != "" { // else it would be in the folder
-		e.database(ctx, a)
+		e.database(ctx, a, func(s *sqlstore.Store) {
+			if ok {
+				e.files(ctx, &filesPlace{settings: &c.Files, common: a.config, folder: folder, store: s})
+			}
+		})
 	}
 	v := doctorJSON{OK: true, Checks: e.checks}
 	for _, c := range e.checks {
@@ -131,29 +135,6 @@ func (e *examination) server(ctx context.Context, a *app, f datadir.Folder) {
 	e.well("server", "process %d at %s, %d messages queued, %d pairings waiting for a phone", s.PID, s.URL, s.Queued, s.Pairings)
 }
 
-// files tries whether the folder takes a file: a full disk or lost permissions
-// stop uploads first.
-func (e *examination) files(f datadir.Folder) {
-	dir := f.In(blobFolder)
-	tmp, err := os.CreateTemp(f.Path, "doctor.*.tmp")
-	if err == nil {
-		_, err = tmp.WriteString("x")
-		err = errors.Join(err, tmp.Sync(), tmp.Close(), os.Remove(tmp.Name()))
-	}
-	if err == nil {
-		_, err = os.ReadDir(dir)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		e.ill("files", "Start the server once, which makes it.", "there is no %s", dir)
-		return
-	}
-	if err != nil {
-		e.ill("files", "Check the free space of the disk and who owns the folder.", "%s: %v", dir, err)
-		return
-	}
-	e.well("files", "%s can be written", dir)
-}
-
 // voice tells whether audio can be converted. That it can't is no fault: a server
 // may never be asked to.
 func (e *examination) voice(ctx context.Context, ffmpeg string) {
@@ -168,7 +149,8 @@ func (e *examination) voice(ctx context.Context, ffmpeg string) {
 	}
 }
 
-func (e *examination) database(ctx context.Context, a *app) {
+// database checks the database, and with it open more.
+func (e *examination) database(ctx context.Context, a *app, more func(s *sqlstore.Store)) {
 	const start = "Start the server once, which makes or migrates it; for a PostgreSQL database check that it runs and that --database is right."
 	options := sqlstore.Options{Database: a.config.DatabaseURL(), Logger: slog.New(slog.DiscardHandler), Conns: 2}
 	if !a.config.OnPostgres() {
@@ -197,6 +179,7 @@ func (e *examination) database(ctx context.Context, a *app) {
 	defer s.Close()
 	e.well("database", "reachable, version %d", current)
 	e.ledger(ctx, s)
+	more(s)
 	e.accounts(ctx, a, s)
 	e.webhooks(ctx, s)
 }

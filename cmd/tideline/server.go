@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
+	"github.com/tidelinehq/tideline/internal/blob/s3"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/httpapi"
@@ -166,7 +167,16 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if err := notes.Sweep(); err != nil {
 		return err
 	}
-	if s.files, err = openFiles(ctx, s.store, s.folder.In(blobFolder), notes, s.fetcher(), s.log); err != nil {
+	s.metrics = telemetry.NewRegistry(buildVersion())
+	place := &filesPlace{
+		settings: &s.serve.Files, common: s.common, folder: s.folder, store: s.store,
+		owner: true, observer: func() s3.Observer { return telemetry.NewS3(s.metrics) }, log: s.log,
+	}
+	kept, err := place.open(ctx)
+	if err != nil {
+		return err
+	}
+	if s.files, err = openFiles(ctx, s.store, kept, notes, s.fetcher(), s.log); err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)
@@ -205,7 +215,6 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 }
 
 func (s *server) openServices(ctx context.Context) error {
-	s.metrics = telemetry.NewRegistry(buildVersion())
 	perAccount := telemetry.NewAccounts(s.metrics)
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),

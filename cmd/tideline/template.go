@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tidelinehq/tideline/internal/blob/local"
+	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/voice"
@@ -21,13 +21,15 @@ type templateCmd struct {
 }
 
 type templateAddCmd struct {
+	config.Files `embed:""`
+
 	File string `arg:"" type:"existingfile" help:"The file."`
 	Name string `help:"Name of the template. Default: the file's name."`
 }
 
 // Help implements kong.HelpProvider.
 func (templateAddCmd) Help() string {
-	return `Programs send the file by its number, as attachment_template_id, without uploading it. Run this on the server's machine: the file is copied into the data folder.
+	return `Programs send the file by its number, as attachment_template_id, without uploading it. Run this on the server's machine: the file is copied to where files are kept.
 
     tideline template add price-list.pdf --name "Price list"`
 }
@@ -48,7 +50,11 @@ func (c *templateAddCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		files, err := openFiles(ctx, d.store, folder.In(blobFolder), nil, nil, slog.New(slog.DiscardHandler))
+		kept, err := (&filesPlace{settings: &c.Files, common: a.config, folder: folder, store: d.store}).open(ctx)
+		if err != nil {
+			return err
+		}
+		files, err := openFiles(ctx, d.store, kept, nil, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
@@ -109,32 +115,24 @@ type templateJSON struct {
 	CreatedAt jsonTime `json:"created_at"`
 }
 
-// Folders in the data folder: blobFolder has the bytes of files, voiceFolder
-// audio while it is converted.
-const (
-	blobFolder  = "files"
-	voiceFolder = "voice"
-)
+// voiceFolder in the data folder has audio while it is converted.
+const voiceFolder = "voice"
 
-// openedFiles is the file service with the folder that it keeps bytes in.
+// openedFiles is the file service with the place that it keeps bytes in.
 type openedFiles struct {
 	*file.Service
-	blobs *local.Store
+	blobs openPlace
 }
 
 func (f openedFiles) close() error { return f.blobs.Close() }
 
-// openFiles opens the file service on a database and a folder. notes may be nil
+// openFiles opens the file service on a database and a place. notes may be nil
 // when nobody sends through the service. With a fetcher it takes files by their
 // URLs too.
-func openFiles(ctx context.Context, s *sqlstore.Store, dir string, notes *voice.Converter, fetcher file.Fetcher, log *slog.Logger) (openedFiles, error) {
+func openFiles(ctx context.Context, s *sqlstore.Store, blobs openPlace, notes *voice.Converter, fetcher file.Fetcher, log *slog.Logger) (openedFiles, error) {
 	key, err := s.Secret(ctx, file.LinkSecret, file.LinkSecretSize)
 	if err != nil {
-		return openedFiles{}, err
-	}
-	blobs, err := local.Open(dir)
-	if err != nil {
-		return openedFiles{}, fmt.Errorf("open the folder of files: %w", err)
+		return openedFiles{}, errors.Join(err, blobs.Close())
 	}
 	return openedFiles{file.New(file.Config{LinkKey: key}, file.Deps{Storage: s, Blobs: blobs, Log: log, Voice: notes, Fetcher: fetcher}), blobs}, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"time"
@@ -27,6 +28,7 @@ type Serve struct {
 	DrainDelay      time.Duration  `placeholder:"TIME" default:"0s" help:"How long the server goes on answering after it was asked to stop, while /readyz says that it stops, so that a load balancer sends nothing any more (${default})."`
 	Voice           `embed:""`
 	Keep            `embed:""`
+	Files           `embed:""`
 	LogLevel        string `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least important lines to log: debug, info, warn or error (${default}). Only debug may show phone numbers."`
 	LogFormat       string `placeholder:"FORMAT" enum:"text,json" default:"text" help:"Form of the log on standard error: text or json (${default})."`
 }
@@ -34,7 +36,7 @@ type Serve struct {
 // Check reports settings that make no sense alone or together with c. The
 // error's code is CodeValidation.
 func (s *Serve) Check(c *Common) error {
-	if err := c.Check(); err != nil {
+	if err := errors.Join(c.Check(), s.Files.Check(c)); err != nil {
 		return err
 	}
 	switch {

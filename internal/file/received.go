@@ -23,7 +23,8 @@ type Received struct {
 // KeepReceived puts the bytes of a received file where files are kept and says
 // what they are, whatever the sender said. When it returns without an error the
 // bytes are on disk; the record of the file is the caller's business, and
-// without one the bytes must go again, see Discard. Errors: what Write gives.
+// without one the bytes must go again, see Discard. Errors: what Write gives,
+// unavailable (a blob.ErrUnavailable).
 func (s *Service) KeepReceived(ctx context.Context, in Received) (tideline.File, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *Service) KeepReceived(ctx context.Context, in Received) (tideline.File,
 	}()
 	body := &sampledReader{r: r, limit: 1<<63 - 1}
 	key := blobKey(uid)
-	written, err := s.blobs.Put(ctx, key, body)
+	written, err := s.put(ctx, key, body)
 	_ = r.CloseWithError(err) // never fails; the writer must not wait for a reader that is gone
 	if writeErr := <-wrote; writeErr != nil {
 		return tideline.File{}, writeErr

@@ -100,7 +100,7 @@ type Description struct {
 // Upload keeps a file in the principal's workspace. When it returns without an
 // error, the file is on disk. Errors: permission_denied, plan_feature_unavailable,
 // too_large (over the plan's MaxFileBytes), validation_error (empty, or a bad
-// description), and whatever Describe returns.
+// description), unavailable, and whatever Describe returns.
 func (s *Service) Upload(ctx context.Context, p *tideline.Principal, u Upload) (tideline.File, error) {
 	if err := mayUpload(p); err != nil {
 		return tideline.File{}, err
@@ -133,7 +133,7 @@ func (s *Service) keep(ctx context.Context, w tideline.Workspace, m tideline.Mem
 	uid := id.String()
 	body := &sampledReader{r: u.Body, limit: w.Plan.MaxFileBytes}
 	key := blobKey(uid)
-	written, err := s.blobs.Put(ctx, key, body)
+	written, err := s.put(ctx, key, body)
 	if err != nil {
 		return tideline.File{}, fmt.Errorf("keep upload: %w", err)
 	}
@@ -156,13 +156,32 @@ func (s *Service) keep(ctx context.Context, w tideline.Workspace, m tideline.Mem
 	return f, nil
 }
 
+// put stores bytes under a new key. When it fails, nothing is left there as far as
+// that can be seen to: a service may have stored everything and its answer got
+// lost.
+func (s *Service) put(ctx context.Context, key string, r io.Reader) (blob.Written, error) {
+	w, err := s.blobs.Put(ctx, key, r)
+	if errors.Is(err, blob.ErrUnavailable) {
+		s.discard(ctx, key)
+	}
+	return w, away(err)
+}
+
+// away says in a requester's words that the bytes of files can't be had or kept.
+func away(err error) error {
+	if !errors.Is(err, blob.ErrUnavailable) {
+		return err
+	}
+	return &tideline.Error{Code: tideline.CodeUnavailable, Message: "Files can't be read or stored right now; nothing was changed. Try again in a moment", Err: err}
+}
+
 // discard removes bytes that got no record. That it may fail is not the
 // uploader's concern.
 func (s *Service) discard(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := s.blobs.Delete(ctx, key); err != nil {
-		s.log.WarnContext(ctx, "bytes of a refused upload stay on disk", "blob", key, "error", err)
+		s.log.WarnContext(ctx, "bytes that no file refers to could not be removed", "blob", key, "error", err)
 	}
 }
 
@@ -215,18 +234,18 @@ func (s *Service) ByUID(ctx context.Context, p *tideline.Principal, uid string) 
 }
 
 // Open opens a file's bytes; the caller closes them. Errors: not_found when they
-// are gone although the record is there.
+// are gone although the record is there, unavailable.
 func (s *Service) Open(ctx context.Context, f tideline.File) (io.ReadSeekCloser, error) {
 	r, err := s.blobs.Open(ctx, f.Blob)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, &tideline.Error{Code: tideline.CodeNotFound, Message: "The file's bytes are gone", Err: err}
 	}
-	return r, err
+	return r, away(err)
 }
 
 // blobKey spreads the files over 256 directories. A UUIDv7 begins with the time,
 // so the last digits, which are random, are taken.
-func blobKey(uid string) string { return "files/" + uid[len(uid)-2:] + "/" + uid }
+func blobKey(uid string) string { return blobFolder + uid[len(uid)-2:] + "/" + uid }
 
 // sampledReader keeps the first bytes that it passes on, to tell the type from,
 // and fails when there are more than limit.

@@ -73,7 +73,7 @@ func (s *Service) KeepVoice(ctx context.Context, p *tideline.Principal, u Upload
 	if note.Converted {
 		f.Name = strings.TrimSuffix(f.Name, path.Ext(f.Name)) + ".ogg"
 	}
-	written, err := s.blobs.Put(ctx, f.Blob, note)
+	written, err := s.put(ctx, f.Blob, note)
 	if err != nil {
 		return Recording{}, fmt.Errorf("keep voice note: %w", err)
 	}

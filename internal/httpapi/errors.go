@@ -46,6 +46,8 @@ func outcomeOf(code tideline.Code) outcome {
 		return outcome{http.StatusRequestEntityTooLarge, apigen.ErrorCodeValidationError}
 	case tideline.CodeNotSupported:
 		return outcome{http.StatusMethodNotAllowed, apigen.ErrorCodeNotSupported}
+	case tideline.CodeUnavailable:
+		return outcome{http.StatusServiceUnavailable, apigen.ErrorCodeInternalError}
 	default:
 		return outcome{http.StatusInternalServerError, apigen.ErrorCodeInternalError}
 	}
@@ -74,6 +76,10 @@ func (s *server) fail(x *exchange, r *http.Request, err error) {
 	body := apigen.ErrorResponse{Status: apigen.Error, Message: e.Message, ErrorCode: o.code}
 	if o.status == http.StatusInternalServerError {
 		body.Message = internalMessage
+		s.logFault(x, r, err)
+	}
+	if o.status == http.StatusServiceUnavailable {
+		x.Header().Set("Retry-After", "10")
 		s.logFault(x, r, err)
 	}
 	if t, ok := errors.AsType[*throttled](err); ok {

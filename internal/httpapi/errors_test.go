@@ -38,6 +38,7 @@ func TestEveryCodeHasItsStatusAndItsWord(t *testing.T) {
 		{err: tideline.Errorf(tideline.CodeConflict, "m"), status: 409, body: `{"error_code":"validation_error","message":"m","status":"error"}`},
 		{err: tideline.Errorf(tideline.CodeTooLarge, "m"), status: 413, body: `{"error_code":"validation_error","message":"m","status":"error"}`},
 		{err: tideline.Errorf(tideline.CodeNotSupported, "m"), status: 405, body: `{"error_code":"not_supported","message":"m","status":"error"}`},
+		{err: tideline.Errorf(tideline.CodeUnavailable, "m"), status: 503, body: `{"error_code":"internal_error","message":"m","status":"error"}`, retryAfter: "10"},
 		{err: tideline.Errorf(tideline.CodeInternal, "secret"), status: 500, body: `{"error_code":"internal_error","message":"` + internalMessage + `","status":"error"}`},
 		{err: tideline.Errorf("a code of tomorrow", "secret"), status: 500, body: `{"error_code":"internal_error","message":"` + internalMessage + `","status":"error"}`},
 		{err: errors.New("secret"), status: 500, body: `{"error_code":"internal_error","message":"` + internalMessage + `","status":"error"}`},

@@ -144,6 +144,8 @@ func (s *Service) finish(ctx context.Context, d store.Download, f tideline.File)
 // final says why another attempt is of no use; "" when it may be of some.
 func (s *Service) final(d store.Download, err error) tideline.AttachmentState {
 	switch {
+	case tideline.IsCode(err, tideline.CodeUnavailable):
+		return "" // our own storage is away, for however long: that is no reason to lose anything
 	case errors.Is(err, whatsapp.ErrMediaTooLarge):
 		return tideline.AttachmentTooLarge
 	case errors.Is(err, whatsapp.ErrMediaGone):

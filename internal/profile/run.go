@@ -10,6 +10,10 @@ import (
 	"github.com/tidelinehq/tideline/internal/store"
 )
 
+// lostPause is how long bytes that could not be removed are left alone. The place
+// where they are may be away, and nobody waits for them.
+const lostPause = time.Minute
+
 // maxResting bounds the accounts that rest at the same time, because storage is
 // told all of them.
 const maxResting = 500
@@ -17,6 +21,7 @@ const maxResting = 500
 // Run follows WhatsApp until ctx ends. Call it once.
 func (s *Service) Run(ctx context.Context) error {
 	resting := make(map[int64]time.Time) // accounts, until when they are not asked for
+	var removeAgain time.Time            // bytes of pictures that are gone
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {
@@ -27,7 +32,13 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		pause := s.cfg.Poll
-		err := errors.Join(s.nameNew(ctx), s.visitDue(ctx, resting), s.removeLost(ctx))
+		err := errors.Join(s.nameNew(ctx), s.visitDue(ctx, resting))
+		if now := time.Now(); !now.Before(removeAgain) {
+			if lost := s.removeLost(ctx); lost != nil {
+				removeAgain = now.Add(lostPause)
+				err = errors.Join(err, lost)
+			}
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "follow contacts and groups; trying again", "err", err)
 		}

@@ -238,6 +238,7 @@ type Files interface {
 	Template(ctx context.Context, workspaceID, templateID int64) (tideline.AttachmentTemplate, tideline.File, error)
 	// ListTemplates gives the workspace's templates by id.
 	ListTemplates(ctx context.Context, workspaceID int64) ([]tideline.AttachmentTemplate, error)
+	FileRecords
 }
 
 // APIUsage is a workspace's public API calls in a period.

@@ -24,6 +24,7 @@ const (
 	CodeConflict               Code = "conflict"                 // the same Idempotency-Key came with another body, or a name is taken
 	CodeTooLarge               Code = "too_large"                // the body or file is larger than allowed
 	CodeNotSupported           Code = "not_supported"            // known, but not offered for this kind of account
+	CodeUnavailable            Code = "unavailable"              // something that the server needs is away for now; nothing was changed
 	CodeInternal               Code = "internal_error"           // our fault; the cause is in the log, never in the answer
 )
 

@@ -32,10 +32,12 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		{"a failed put leaves what was there", failedPut},
 		{"a put ends with its context", cancelledPut},
 		{"deleting", deleting},
-		{"an open blob outlives its deletion", openOutlives},
+		{"an open blob is read as it was or not at all", openOutlives},
 		{"bad keys", badKeys},
 		{"a key below a blob", belowBlob},
 		{"concurrent puts", concurrent},
+		{"listing", listing},
+		{"listing from anywhere", listingFromAnywhere},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -194,18 +196,46 @@ func deleting(t *testing.T, s blob.Store) {
 	}
 }
 
+// openOutlives: what was opened gives the bytes that it had, however little of
+// them, and never others.
 func openOutlives(t *testing.T, s blob.Store) {
-	put(t, s, "k", "still here")
-	r, err := s.Open(t.Context(), "k")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if err := s.Delete(t.Context(), "k"); err != nil {
-		t.Fatal(err)
-	}
-	if content, err := io.ReadAll(r); err != nil || string(content) != "still here" {
-		t.Errorf("got %q, %v", content, err)
+	large := strings.Repeat("the old bytes ", 1<<17)
+	for name, change := range map[string]func() error{
+		"deleted": func() error { return s.Delete(t.Context(), "k") },
+		"replaced": func() error {
+			_, err := s.Put(t.Context(), "k", strings.NewReader(strings.Repeat("NEW AND LONGER ", 1<<17)))
+			return err
+		},
+	} {
+		for _, content := range []string{"still here", large} {
+			put(t, s, "k", content)
+			r, err := s.Open(t.Context(), "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := make([]byte, 5)
+			if _, err := io.ReadFull(r, first); err != nil {
+				t.Fatal(err)
+			}
+			if err := change(); err != nil {
+				t.Fatal(err)
+			}
+			rest, err := io.ReadAll(r)
+			got := string(first) + string(rest)
+			if !strings.HasPrefix(content, got) || err == nil && got != content || err != nil && !errors.Is(err, blob.ErrGone) {
+				t.Errorf("%s: read %d bytes of %d, the right ones: %v; %v", name, len(got), len(content), strings.HasPrefix(content, got), err)
+			}
+			if _, err := r.Seek(0, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			again, err := io.ReadAll(r)
+			if !strings.HasPrefix(content, string(again)) || err == nil && string(again) != content || err != nil && !errors.Is(err, blob.ErrGone) {
+				t.Errorf("%s, from the beginning: read %d bytes of %d; %v", name, len(again), len(content), err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

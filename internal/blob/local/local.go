@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/tidelinehq/tideline/internal/blob"
 )
@@ -25,7 +26,8 @@ import (
 // begin with a dot, so no blob is ever there.
 const incoming = ".incoming"
 
-// Store is a directory of blobs. One process may have it open at a time.
+// Store is a directory of blobs. One process at a time owns it, with Open; others
+// work beside it, with Join.
 type Store struct {
 	root *os.Root
 }
@@ -44,6 +46,20 @@ func Open(dir string) (*Store, error) {
 	}
 	if err := errors.Join(root.RemoveAll(incoming), root.Mkdir(incoming, 0o700)); err != nil {
 		return nil, errors.Join(fmt.Errorf("clear half-written blobs: %w", err), root.Close())
+	}
+	return &Store{root: root}, nil
+}
+
+// Join opens the store in dir beside the process that owns it, making the
+// directory when it is missing and removing nothing. A Put fails when a new owner
+// opens the store meanwhile, and may be repeated. Close it when done.
+func Join(dir string) (*Store, error) {
+	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
+		return nil, fmt.Errorf("make blob directory: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open blob directory: %w", err)
 	}
 	return &Store{root: root}, nil
 }

@@ -27,7 +27,8 @@ var readers = strings.Fields(`
 	Audit CountChats Tally CountLabels ListLabels ListTemplateFiles WebhookHealth
 	LinkOf ListSessions LoginOf LoginsOf HasPasswords PrincipalBySession
 	Firsts PausedAccounts Queue QueueLengths QueuedMessage QueuedOf LedgerPage Spending
-	OnAccepted OnEvents OnChanges OtherChanges Close`)
+	OnAccepted OnEvents OnChanges OtherChanges Close
+	AllFiles LatestFiles RecordedFiles`)
 
 // everyMethodHasARow is the test that a new method of store.Store fails
 // until it is said which changes it announces: in readers when it writes nothing,

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -283,6 +284,36 @@ var fileTests = map[string]func(*testing.T, *world){
 		same(t, "file by link", found, f)
 		_, err = w.store.FileForLink(w.ctx(), "none")
 		w.wantCode(err, tideline.CodeNotFound)
+	},
+
+	"AllAreListedAndRecordedOnesAreKnown": func(t *testing.T, w *world) {
+		one := w.file("a.pdf")
+		other, member := w.workspace("other", 10)
+		two, err := w.store.CreateFile(w.ctx(), tideline.File{UID: uuid.NewString(), WorkspaceID: other.ID, MemberID: member.ID, Name: "b",
+			MIMEType: "text/plain", Size: 2, Blob: "b", UploadedBy: member.Email, UploadedAt: w.now})
+		w.must(err)
+		gone := w.file("c.pdf")
+		w.must(w.store.WithdrawFile(w.ctx(), w.ws.ID, gone.ID))
+		for after, want := range map[int64][]tideline.File{0: {one, two}, one.ID: {two}, two.ID: nil} {
+			got, err := w.store.AllFiles(w.ctx(), after, 10)
+			w.must(err)
+			same(t, "files", got, want)
+		}
+		first, err := w.store.AllFiles(w.ctx(), 0, 1)
+		w.must(err)
+		same(t, "first", first, []tideline.File{one})
+		latest, err := w.store.LatestFiles(w.ctx(), 10)
+		w.must(err)
+		same(t, "latest", latest, []tideline.File{two, one})
+		for _, c := range []struct{ ask, want []string }{
+			{nil, nil}, {[]string{gone.UID, "none"}, nil}, {[]string{two.UID, gone.UID, one.UID}, []string{one.UID, two.UID}},
+		} {
+			known, err := w.store.RecordedFiles(w.ctx(), c.ask)
+			w.must(err)
+			slices.Sort(known)
+			slices.Sort(c.want)
+			same(t, "recorded", known, c.want)
+		}
 	},
 
 	"AWithdrawnFileIsGone": func(t *testing.T, w *world) {
