@@ -48,6 +48,16 @@ func Open(dir string) (*Store, error) {
 	return &Store{root: root}, nil
 }
 
+// OpenBeside opens the store in dir for reading what is there, beside the process
+// that has it open: nothing is made and nothing removed. Close it when done.
+func OpenBeside(dir string) (*Store, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open blob directory: %w", err)
+	}
+	return &Store{root: root}, nil
+}
+
 // Close releases the directory. Blobs that are open stay readable.
 func (s *Store) Close() error { return s.root.Close() }
 

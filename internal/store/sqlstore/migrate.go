@@ -177,3 +177,20 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	return func() { _ = l.Unlock() }, nil
 }
+
+// KnownVersion gives the newest version of the tables that this program knows.
+func KnownVersion() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: known version: %w", err)
+	}
+	newest := int64(gramsMigration)
+	for _, name := range names {
+		v, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("sqlstore: known version: %w", err)
+		}
+		newest = max(newest, v)
+	}
+	return newest, nil
+}

@@ -23,7 +23,8 @@ const loadCommit = 50_000
 // Loader implements store.Loader.
 type Loader struct {
 	rowReader
-	files []string // SQLite: to be synced at the end
+	files  []string // SQLite: to be synced at the end
+	closed bool
 }
 
 var _ store.Loader = (*Loader)(nil)
@@ -71,7 +72,7 @@ func (l *Loader) Empty(ctx context.Context) (bool, error) {
 	for _, name := range []string{"workspaces", "messages", libraryTables + "device"} {
 		table, err := l.table(name)
 		if err != nil {
-			return false, err
+			continue // no sessions are kept
 		}
 		var some bool
 		if err := t.one(ctx, `SELECT EXISTS (SELECT 1 FROM `+table.place()+`)`, nil, &some); err != nil || some {
@@ -286,8 +287,12 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Close implements store.Loader.
+// Close implements store.Loader. Doing it twice is fine.
 func (l *Loader) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
 	if l.d == dialectPostgres {
 		// After Commit there is nothing to end, which is a warning only.
 		_, _ = l.conn.ExecContext(context.Background(), "ROLLBACK")

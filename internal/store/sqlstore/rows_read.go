@@ -267,3 +267,17 @@ func (s *Snapshot) Close() error {
 	}
 	return failed("close snapshot", errors.Join(err, s.close()))
 }
+
+// CopyFile writes an SQLite database as it is now to a file that is not there yet.
+// Writers are not held up.
+func CopyFile(ctx context.Context, from, to string) (err error) {
+	db, err := openSQLite(from, true, 1)
+	if err != nil {
+		return fmt.Errorf("sqlstore: copy %s: %w", from, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, "VACUUM INTO $1", to); err != nil {
+		return fmt.Errorf("sqlstore: copy %s: %w", from, err)
+	}
+	return nil
+}
