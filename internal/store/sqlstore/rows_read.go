@@ -271,7 +271,7 @@ func (s *Snapshot) Close() error {
 // CopyFile writes an SQLite database as it is now to a file that is not there yet.
 // Writers are not held up.
 func CopyFile(ctx context.Context, from, to string) (err error) {
-	db, err := openSQLite(from, true, 1)
+	db, err := openSQLite(from, false, 1)
 	if err != nil {
 		return fmt.Errorf("sqlstore: copy %s: %w", from, err)
 	}
