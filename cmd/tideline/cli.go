@@ -32,5 +32,9 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
+	Backup      backupCmd      `cmd:"" help:"Write all that a server keeps to one file, also while it runs."`
+	Restore     restoreCmd     `cmd:"" help:"Make a data folder of a backup, or look whether a backup is whole."`
+	MigrateData migrateDataCmd `cmd:"" name:"migrate-data" help:"Move everything from SQLite to PostgreSQL, or back."`
+
 	WhatsAppVersion whatsAppVersionCmd `cmd:"" name:"whatsapp-version" help:"Show or change the WhatsApp version that the running server announces."`
 }

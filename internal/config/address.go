@@ -39,6 +39,13 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
+// IsPostgres reports whether database names a PostgreSQL server rather than a file.
+func IsPostgres(database string) bool { return isPostgres(database) }
+
+// CheckDatabase reports a database that can't be named so. The error's code is
+// CodeValidation.
+func CheckDatabase(database string) error { return checkDatabase(database) }
+
 func isPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }

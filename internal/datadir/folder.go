@@ -44,6 +44,9 @@ func Open(path string) (Folder, error) {
 	if err != nil {
 		return Folder{}, fmt.Errorf("open data folder %s: %w", path, err)
 	}
+	if err := checkRestored(path); err != nil {
+		return Folder{}, fmt.Errorf("open data folder %s: %w", path, err)
+	}
 	kind := Kind(strings.TrimSpace(string(text)))
 	if kind != Production && kind != Sandbox {
 		return Folder{}, fmt.Errorf("open data folder %s: %s says %q, neither %s nor %s", path, kindFile, kind, Production, Sandbox)

@@ -64,27 +64,6 @@ func Join(dir string) (*Store, error) {
 	return &Store{root: root}, nil
 }
 
-// OpenReading opens the store in dir for reading, beside a process that has it open,
-// whose half-written blobs stay. Nothing can be put into it. Close it when done.
-func OpenReading(dir string) (*Reader, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open blob directory: %w", err)
-	}
-	return &Reader{store: Store{root: root}}, nil
-}
-
-// Reader is a directory of blobs that somebody else writes.
-type Reader struct{ store Store }
-
-// Open opens a blob for reading and seeking, as Store.Open does.
-func (r *Reader) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	return r.store.Open(ctx, key)
-}
-
-// Close releases the directory.
-func (r *Reader) Close() error { return r.store.Close() }
-
 // Close releases the directory. Blobs that are open stay readable.
 func (s *Store) Close() error { return s.root.Close() }
 

@@ -28,14 +28,20 @@ type Migration struct {
 // processes do it at the same time: one does the work, the others wait for it.
 // A database that a newer program has migrated further is an error.
 func Migrate(ctx context.Context, o Options) (Migration, error) {
-	m, err := migrate(ctx, o)
+	return MigrateTo(ctx, o, 0)
+}
+
+// MigrateTo is Migrate up to a version, for rows of a database that has that
+// version; 0 is the newest that this program knows.
+func MigrateTo(ctx context.Context, o Options, version int64) (Migration, error) {
+	m, err := migrate(ctx, o, version)
 	if err != nil {
 		return Migration{}, fmt.Errorf("sqlstore: migrate: %w", err)
 	}
 	return m, nil
 }
 
-func migrate(ctx context.Context, o Options) (m Migration, err error) {
+func migrate(ctx context.Context, o Options, version int64) (m Migration, err error) {
 	if o.Database == "" {
 		return m, errors.New("no database is named: give the path of an SQLite file or a postgres:// URL")
 	}
@@ -59,14 +65,20 @@ func migrate(ctx context.Context, o Options) (m Migration, err error) {
 	// Without a table of versions yet, two processes could both want to make it;
 	// only Up makes it under the lock. So look, and call Up unless all is done.
 	m.From = currentVersion(ctx, db)
-	switch {
-	case m.From > known:
+	if version > known {
+		return m, fmt.Errorf("version %d is wanted, but this program knows versions up to %d only: use a newer tideline", version, known)
+	}
+	if m.From > known {
 		return m, fmt.Errorf("the database has version %d, but this program knows versions up to %d only: use a newer tideline", m.From, known)
-	case m.From == known:
-		m.To = known
+	}
+	if version > 0 {
+		known = version
+	}
+	if m.From >= known {
+		m.To = m.From
 		return m, nil
 	}
-	results, err := provider.Up(ctx)
+	results, err := provider.UpTo(ctx, known)
 	if err != nil {
 		return m, err
 	}
@@ -164,4 +176,21 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return func() { _ = l.Unlock() }, nil
+}
+
+// KnownVersion gives the newest version of the tables that this program knows.
+func KnownVersion() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: known version: %w", err)
+	}
+	newest := int64(gramsMigration)
+	for _, name := range names {
+		v, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("sqlstore: known version: %w", err)
+		}
+		newest = max(newest, v)
+	}
+	return newest, nil
 }
