@@ -98,7 +98,7 @@ func (t *tx) save(ctx context.Context, bs *balances) error {
 	if err := t.execAll(ctx, insertLedger, args); err != nil {
 		return err
 	}
-	args = args[:0]
+	args = make([]any, 0, len(bs.changed)*upsertBalances.cols) // the others may still wait
 	for _, id := range slices.Sorted(maps.Keys(bs.changed)) {
 		b := bs.of[id]
 		args = append(args, id, int64(b.Granted), int64(b.Used), int64(b.Period), int64(b.Extra), int64(b.Unmetered),

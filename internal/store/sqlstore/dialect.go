@@ -85,7 +85,7 @@ func openPostgres(url string, conns int) (*sql.DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "tideline"
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(requireDurableCommits))
+	db := sql.OpenDB(pipeConnector{stdlib.GetConnector(*config, stdlib.OptionAfterConnect(requireDurableCommits))})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
