@@ -137,29 +137,39 @@ func (t *tx) forUpdate(of string) string {
 // transaction only, and the rows must be inserted in it; AUTOINCREMENT then
 // keeps them from being used again even after the rows are deleted.
 func (t *tx) draw(ctx context.Context, table string, n int) ([]int64, error) {
-	ids := make([]int64, 0, n)
+	var ids []int64
+	err := t.askIDs(ctx, table, n, &ids)
+	if err == nil {
+		_, err = t.await(ctx)
+	}
+	return ids, err
+}
+
+// askIDs is draw whose ids are there after await, see ask.
+func (t *tx) askIDs(ctx context.Context, table string, n int, ids *[]int64) error {
+	*ids = make([]int64, 0, n)
 	if n == 0 {
-		return ids, nil
+		return nil
 	}
 	if t.d == dialectPostgres {
-		err := t.each(ctx, `SELECT nextval(CAST($1 AS TEXT)::regclass) FROM generate_series(1, CAST($2 AS BIGINT))`,
-			[]any{table + "_id_seq", n}, func(r *sql.Rows) error {
+		// The name stands in the text, so that it is looked up once and not for each id.
+		return t.ask(ctx, `SELECT nextval('`+table+`_id_seq') FROM generate_series(1, CAST($1 AS BIGINT))`,
+			[]any{n}, func(r *sql.Rows) error {
 				var id int64
 				err := r.Scan(&id)
-				ids = append(ids, id)
+				*ids = append(*ids, id)
 				return err
 			})
-		return ids, err
 	}
 	var last int64
 	err := t.one(ctx, `SELECT seq FROM sqlite_sequence WHERE name = $1`, []any{table}, &last)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, err
+		return err
 	}
 	for i := range n {
-		ids = append(ids, last+int64(i)+1)
+		*ids = append(*ids, last+int64(i)+1)
 	}
-	return ids, nil
+	return nil
 }
 
 // savepoint runs fn so that, when it fails, only what fn did is undone.
