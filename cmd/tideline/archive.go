@@ -185,7 +185,7 @@ func (a *app) export(ctx context.Context, parts []store.ArchivePart, w io.Writer
 	if err != nil {
 		return err
 	}
-	blobs, err := local.OpenReading(folder.In(blobFolder))
+	blobs, err := local.Join(folder.In(blobFolder))
 	if err != nil {
 		return err
 	}

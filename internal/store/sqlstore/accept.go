@@ -84,29 +84,50 @@ func (a *acceptance) load(ctx context.Context, s *Store) (err error) {
 	for i, j := range a.jobs {
 		workspaces[i], accounts[i] = j.accept.WorkspaceID, j.accept.AccountID
 	}
-	if a.balances, err = a.t.lockBalances(ctx, workspaces); err != nil {
+	if a.balances, err = a.t.askBalances(ctx, workspaces); err != nil {
 		return err
 	}
 	// Only now that the balances are locked: a change of the configuration that
 	// needs the lock, such as the removal of an account, is either seen here or
-	// sees the messages of this batch.
-	if a.version, err = a.t.configVersion(ctx); err != nil {
+	// sees the messages of this batch. And ids are drawn now, so that those of a
+	// workspace grow in the order of commits, whichever process draws them.
+	if err := a.drawAll(ctx, n); err != nil {
 		return err
 	}
-	if a.accounts, err = s.accounts.lookUp(ctx, a.t, a.version, accounts); err != nil {
+	if a.files, err = a.t.askFileWorkspaces(ctx, a.jobs); err != nil {
 		return err
 	}
-	if a.files, err = a.t.fileWorkspaces(ctx, a.jobs); err != nil {
+	if a.keys, err = a.t.askUsedKeys(ctx, keysOf(a.jobs)); err != nil {
 		return err
 	}
-	if a.keys, err = a.t.usedKeys(ctx, keysOf(a.jobs)); err != nil {
+	if a.chats, err = a.t.askChats(ctx, s.chats, a.jobs); err != nil {
 		return err
 	}
-	if a.chats, err = a.t.findChats(ctx, s.chats, a.jobs); err != nil {
+	if _, err := a.t.await(ctx); err != nil {
 		return err
 	}
-	a.ids, err = a.t.draw(ctx, "messages", n)
+	a.accounts, err = s.accounts.lookUp(ctx, a.t, a.version, accounts)
 	return err
+}
+
+// drawAll reads the configuration version and draws ids for n messages and their
+// charges.
+func (a *acceptance) drawAll(ctx context.Context, n int) (err error) {
+	if a.t.d == dialectSQLite {
+		if a.version, err = a.t.configVersion(ctx); err != nil {
+			return err
+		}
+		a.ids, err = a.t.draw(ctx, "messages", n)
+		return err
+	}
+	a.ids, a.balances.ids = make([]int64, 0, n), make([]int64, 0, n)
+	return a.t.ask(ctx, `SELECT (SELECT version FROM config WHERE id = 1), nextval('messages_id_seq'), nextval('ledger_id_seq')
+		FROM generate_series(1, CAST($1 AS BIGINT))`, []any{n}, func(r *sql.Rows) error {
+		var message, charge int64
+		err := r.Scan(&a.version, &message, &charge)
+		a.ids, a.balances.ids = append(a.ids, message), append(a.balances.ids, charge)
+		return err
+	})
 }
 
 // decide sets the outcome of j, which gets id when it is accepted. It changes
@@ -248,8 +269,8 @@ func (t *tx) addRarities(ctx context.Context, j *job) error {
 var selectFileWorkspaces = newMulti(`SELECT f.id, f.workspace_id FROM (VALUES `,
 	`) AS v CROSS JOIN files f WHERE f.id = v.column1`, "BIGINT")
 
-// fileWorkspaces finds the workspaces of the files that jobs send.
-func (t *tx) fileWorkspaces(ctx context.Context, jobs []*job) (map[int64]int64, error) {
+// askFileWorkspaces finds the workspaces of the files that jobs send, see ask.
+func (t *tx) askFileWorkspaces(ctx context.Context, jobs []*job) (map[int64]int64, error) {
 	var args []any
 	for _, j := range jobs {
 		if id := j.accept.Message.FileID; id != 0 {
@@ -260,7 +281,7 @@ func (t *tx) fileWorkspaces(ctx context.Context, jobs []*job) (map[int64]int64, 
 		return nil, nil
 	}
 	found := make(map[int64]int64, len(args))
-	err := t.eachAll(ctx, selectFileWorkspaces, args, func(r *sql.Rows) error {
+	err := t.askAll(ctx, selectFileWorkspaces, args, func(r *sql.Rows) error {
 		var id, ws int64
 		err := r.Scan(&id, &ws)
 		found[id] = ws

@@ -16,6 +16,7 @@ type balances struct {
 	of      map[int64]*tideline.Balance
 	changed map[int64]bool
 	entries []tideline.Entry
+	ids     []int64 // drawn ahead for entries; when they are too few, all are drawn anew
 }
 
 const balanceColumns = `b.workspace_id, b.granted, b.used, b.period_credits, b.extra_credits, b.unmetered, b.period_start, b.period_end`
@@ -37,6 +38,15 @@ var (
 // changing them until the end of the transaction. Locks are taken in the order
 // of the ids, so that two transactions never wait for each other.
 func (t *tx) lockBalances(ctx context.Context, workspaceIDs []int64) (*balances, error) {
+	bs, err := t.askBalances(ctx, workspaceIDs)
+	if err == nil {
+		_, err = t.await(ctx)
+	}
+	return bs, err
+}
+
+// askBalances is lockBalances whose balances are there after await, see ask.
+func (t *tx) askBalances(ctx context.Context, workspaceIDs []int64) (*balances, error) {
 	ids := slices.Clone(workspaceIDs)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
@@ -49,7 +59,7 @@ func (t *tx) lockBalances(ctx context.Context, workspaceIDs []int64) (*balances,
 		m = lockBalancesSQL
 	}
 	bs := &balances{of: make(map[int64]*tideline.Balance, len(ids)), changed: make(map[int64]bool, len(ids))}
-	err := t.eachAll(ctx, m, args, func(r *sql.Rows) error {
+	err := t.askAll(ctx, m, args, func(r *sql.Rows) error {
 		id, b, err := scanBalance(r)
 		bs.of[id] = b
 		return err
@@ -83,14 +93,16 @@ var (
 // save writes the entries, whose ids it draws, and the changed balances: one
 // row per workspace, however many of its messages are in the batch.
 func (t *tx) save(ctx context.Context, bs *balances) error {
-	ids, err := t.draw(ctx, "ledger", len(bs.entries))
-	if err != nil {
-		return err
+	if len(bs.ids) < len(bs.entries) {
+		var err error
+		if bs.ids, err = t.draw(ctx, "ledger", len(bs.entries)); err != nil {
+			return err
+		}
 	}
 	args := make([]any, 0, len(bs.entries)*insertLedger.cols)
 	for i := range bs.entries {
 		e := &bs.entries[i]
-		e.ID = ids[i]
+		e.ID = bs.ids[i]
 		args = append(args, e.ID, e.WorkspaceID, e.At.UnixMilli(), string(e.Kind), orNull(e.MessageID),
 			int64(e.Period), int64(e.Extra), int64(e.Unmetered),
 			int64(e.After.Period), int64(e.After.Extra), int64(e.After.Unmetered), e.Note)
@@ -98,7 +110,7 @@ func (t *tx) save(ctx context.Context, bs *balances) error {
 	if err := t.execAll(ctx, insertLedger, args); err != nil {
 		return err
 	}
-	args = args[:0]
+	args = make([]any, 0, len(bs.changed)*upsertBalances.cols) // the others may still wait
 	for _, id := range slices.Sorted(maps.Keys(bs.changed)) {
 		b := bs.of[id]
 		args = append(args, id, int64(b.Granted), int64(b.Used), int64(b.Period), int64(b.Extra), int64(b.Unmetered),

@@ -18,8 +18,8 @@ var (
 		`) AS v CROSS JOIN chats c WHERE c.account_id = v.column1 AND c.lid = v.column2 AND c.lid <> ''`, "BIGINT", "TEXT")
 )
 
-// findChats gives the chats that exist of those that jobs need.
-func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[chatKey]*chat, error) {
+// askChats gives the chats that exist of those that jobs need, see ask.
+func (t *tx) askChats(ctx context.Context, cache *chatCache, jobs []*job) (map[chatKey]*chat, error) {
 	chats := make(map[chatKey]*chat, len(jobs))
 	var args, hidden []any
 	for _, j := range jobs {
@@ -46,10 +46,10 @@ func (t *tx) findChats(ctx context.Context, cache *chatCache, jobs []*job) (map[
 		chats[k] = c
 		return nil
 	}
-	if err := t.eachAll(ctx, selectHiddenChatIDs, hidden, scan); err != nil {
+	if err := t.askAll(ctx, selectHiddenChatIDs, hidden, scan); err != nil {
 		return nil, err
 	}
-	return chats, t.eachAll(ctx, selectChatIDs, args, scan)
+	return chats, t.askAll(ctx, selectChatIDs, args, scan)
 }
 
 var insertChats = newInsert(`chats (id, workspace_id, account_id, jid, lid, phone, name, created_at)`, "(?, ?, ?, ?, ?, ?, ?, ?)", "")

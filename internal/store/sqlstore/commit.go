@@ -72,26 +72,46 @@ func (s *Store) commitPostgres() func(jobs []*job) time.Duration {
 // transact runs run in one transaction of the pool. inDoubt means that the
 // connection broke during the commit, so that it may have succeeded.
 func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool, err error) {
-	dbtx, err := s.pool.BeginTx(ctx, nil)
+	conn, err := s.pool.Conn(ctx)
 	if err != nil {
 		return false, err
 	}
-	t := &tx{d: s.d, q: dbtx}
+	defer func() { _ = conn.Close() }() // gives it back
+	t := &tx{d: s.d, q: conn, piped: true}
+	if err := t.later(ctx, begin); err != nil {
+		return false, err
+	}
 	if err = run(t); err == nil {
 		err = t.flush(ctx)
 	}
-	if err != nil {
-		_ = dbtx.Rollback() // the connection may be gone; err says why
+	if err == nil {
+		// The last statements and the commit go together: when one of them is refused,
+		// the commit is not run.
+		if err = t.later(ctx, commit); err == nil {
+			_, err = t.await(ctx)
+		}
+		inDoubt = err != nil && connectionLost(err)
+	}
+	if err != nil && !inDoubt {
+		if t.begun() {
+			t.forget()
+			// The connection may be gone; err says why. One that can't roll back is not
+			// used again (stdlib's ResetSession looks).
+			_, _ = t.exec(context.WithoutCancel(ctx), rollback)
+		}
 		return false, err
 	}
-	err = dbtx.Commit()
 	s.wroteEvents(t) // after a lost connection too: they may be there
 	s.announce(t)
-	if err != nil {
-		return connectionLost(err), err
-	}
-	return false, nil
+	return inDoubt, err
 }
+
+// The ends of transactions in flights.
+const (
+	begin    = `BEGIN`
+	commit   = `COMMIT`
+	rollback = `ROLLBACK`
+)
 
 // commitJobs runs jobs in one transaction by way of transact and sets their
 // outcomes. It starts bold: sets of items run without savepoints. When an item
@@ -113,8 +133,8 @@ func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact transactor
 		case err == nil:
 			b.committed()
 			return nil
-		case errors.Is(err, errNotIsolated):
-			b.careful = true
+		case errors.Is(err, errNotIsolated), !b.careful && blamesData(err):
+			b.careful = true // statements may fail as late as with the commit
 			continue
 		case inDoubt:
 			b.verify = true

@@ -100,7 +100,7 @@ func openPostgresAs(url string, conns int, name func() string) (*sql.DB, error) 
 		}
 		return nil
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+	db := sql.OpenDB(pipeConnector{stdlib.GetConnector(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
 		if want := name(); want != "" {
 			c.RuntimeParams = maps.Clone(c.RuntimeParams)
 			c.RuntimeParams["application_name"] = want
@@ -109,7 +109,7 @@ func openPostgresAs(url string, conns int, name func() string) (*sql.DB, error) 
 	}), stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		conn.PgConn().CustomData()[given] = conn.Config().RuntimeParams["application_name"]
 		return errors.Join(requireDurableCommits(ctx, conn), named(ctx, conn))
-	}), stdlib.OptionResetSession(named))
+	}), stdlib.OptionResetSession(named))})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil

@@ -38,7 +38,7 @@ func (t *tx) flush(ctx context.Context) error {
 		return nil
 	}
 	if t.d == dialectPostgres {
-		if _, err := t.exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, int64(eventLock)); err != nil {
+		if err := t.later(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, int64(eventLock)); err != nil {
 			return err
 		}
 	}

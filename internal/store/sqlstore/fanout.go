@@ -98,8 +98,14 @@ func (s *Store) PutDeliveries(ctx context.Context, page store.EventPage, put sto
 // insertDeliveries stores new deliveries, due at once.
 func (t *tx) insertDeliveries(ctx context.Context, put store.Deliveries, now time.Time) ([]store.Delivery, error) {
 	at := now.UnixMilli()
-	bodies, err := t.draw(ctx, "delivery_bodies", len(put.Bodies))
-	if err != nil {
+	var bodies, ids []int64
+	if err := t.askIDs(ctx, "delivery_bodies", len(put.Bodies), &bodies); err != nil {
+		return nil, err
+	}
+	if err := t.askIDs(ctx, "deliveries", len(put.Rows), &ids); err != nil {
+		return nil, err
+	}
+	if _, err := t.await(ctx); err != nil {
 		return nil, err
 	}
 	args := make([]any, 0, len(bodies)*insertBodies.cols)
@@ -107,10 +113,6 @@ func (t *tx) insertDeliveries(ctx context.Context, put store.Deliveries, now tim
 		args = append(args, bodies[i], body, at)
 	}
 	if err := t.execAll(ctx, insertBodies, args); err != nil {
-		return nil, err
-	}
-	ids, err := t.draw(ctx, "deliveries", len(put.Rows))
-	if err != nil {
 		return nil, err
 	}
 	made := make([]store.Delivery, len(ids))

@@ -43,7 +43,7 @@ func (k *usedKey) replay(again store.Idempotency, now time.Time) (first store.Ac
 // Replay implements store.Replayer.
 func (s *Store) Replay(ctx context.Context, workspaceID int64, again store.Idempotency, at time.Time) (store.Accepted, bool, error) {
 	k := idemKey{workspaceID, again.Key}
-	used, err := s.reader().usedKeys(ctx, []idemKey{k})
+	used, err := s.reader().askUsedKeys(ctx, []idemKey{k})
 	if err != nil {
 		return store.Accepted{}, false, failed("replay", err)
 	}
@@ -64,14 +64,14 @@ func keysOf(jobs []*job) (keys []idemKey) {
 	return keys
 }
 
-// usedKeys finds the stored uses of keys.
-func (t *tx) usedKeys(ctx context.Context, keys []idemKey) (map[idemKey]*usedKey, error) {
+// askUsedKeys finds the stored uses of keys, see ask.
+func (t *tx) askUsedKeys(ctx context.Context, keys []idemKey) (map[idemKey]*usedKey, error) {
 	args := make([]any, 0, 2*len(keys))
 	for _, k := range keys {
 		args = append(args, k.workspaceID, k.key)
 	}
 	used := make(map[idemKey]*usedKey, len(keys))
-	err := t.eachAll(ctx, selectUsedKeys, args, func(r *sql.Rows) error {
+	err := t.askAll(ctx, selectUsedKeys, args, func(r *sql.Rows) error {
 		var k idemKey
 		u := &usedKey{old: true}
 		var hash []byte

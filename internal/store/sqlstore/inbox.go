@@ -136,7 +136,7 @@ func (r *reception) recognise(ctx context.Context) error {
 		}
 	}
 	there := make(map[targetKey]*target, len(keys))
-	if err := r.t.addTargets(ctx, selectReceivedTargets, keys, there); err != nil {
+	if err := r.t.askTargets(ctx, selectReceivedTargets, keys, there); err != nil {
 		return err
 	}
 	sent, err := r.t.findOwn(ctx, own)
@@ -283,19 +283,17 @@ func sentOnPhone(in *store.Reception, early *earlyReceipt) []tideline.StatusChan
 	return early.changes(ending{at: in.At})
 }
 
+var updateUnread = newMulti(`UPDATE chats SET unread = CASE WHEN v.column2 THEN 0 ELSE unread END + v.column3,
+	closed = closed AND v.column2 FROM (VALUES `, `) AS v WHERE chats.id = v.column1`, "BIGINT", "BOOLEAN", "BIGINT")
+
 // count changes the chats' counts of unread messages, in the order of their ids.
 // A closed chat in which a contact writes is open again.
 func (r *reception) count(ctx context.Context) error {
+	args := make([]any, 0, len(r.unread)*updateUnread.cols)
 	for _, id := range sortedKeys(r.unread) {
-		query := `UPDATE chats SET unread = unread + $1, closed = FALSE WHERE id = $2`
-		if r.unread[id].reset {
-			query = `UPDATE chats SET unread = $1 WHERE id = $2`
-		}
-		if _, err := r.t.exec(ctx, query, r.unread[id].add, id); err != nil {
-			return err
-		}
+		args = append(args, id, r.unread[id].reset, r.unread[id].add)
 	}
-	return nil
+	return r.t.execAll(ctx, updateUnread, args)
 }
 
 // withData gives data with one more value.
@@ -345,18 +343,23 @@ var (
 // the account's own counts: nobody else can know its id before it is sent.
 func (t *tx) findTargets(ctx context.Context, keys []targetKey) (map[targetKey]*target, error) {
 	found := make(map[targetKey]*target, len(keys))
-	if err := t.addTargets(ctx, selectReceivedTargets, keys, found); err != nil {
+	if err := t.askTargets(ctx, selectReceivedTargets, keys, found); err != nil {
 		return nil, err
 	}
-	return found, t.addTargets(ctx, selectSentTargets, keys, found)
+	if err := t.askTargets(ctx, selectSentTargets, keys, found); err != nil {
+		return nil, err
+	}
+	_, err := t.await(ctx)
+	return found, err
 }
 
-func (t *tx) addTargets(ctx context.Context, query *multi, keys []targetKey, found map[targetKey]*target) error {
+// askTargets adds what the query finds to found, see ask.
+func (t *tx) askTargets(ctx context.Context, query *multi, keys []targetKey, found map[targetKey]*target) error {
 	args := make([]any, 0, 3*len(keys))
 	for _, k := range keys {
 		args = append(args, k.accountID, k.chatID, k.whatsAppID)
 	}
-	return t.eachAll(ctx, query, args, func(r *sql.Rows) error {
+	return t.askAll(ctx, query, args, func(r *sql.Rows) error {
 		var k targetKey
 		m := &target{}
 		err := r.Scan(&k.accountID, &k.chatID, &k.whatsAppID, &m.id, &m.uid, &m.fromMe, &m.sender.JID, &m.sender.LID,
@@ -372,7 +375,7 @@ func (t *tx) addTargets(ctx context.Context, query *multi, keys []targetKey, fou
 func (t *tx) findOwn(ctx context.Context, keys []any) (map[receiptKey]*target, error) {
 	found := make(map[receiptKey]*target)
 	for _, query := range []*multi{selectSending, selectOwn} {
-		err := t.eachAll(ctx, query, keys, func(r *sql.Rows) error {
+		err := t.askAll(ctx, query, keys, func(r *sql.Rows) error {
 			var k receiptKey
 			m := &target{fromMe: true}
 			err := r.Scan(&k.accountID, &k.whatsAppID, &m.id, &m.uid)
@@ -383,5 +386,6 @@ func (t *tx) findOwn(ctx context.Context, keys []any) (map[receiptKey]*target, e
 			return nil, err
 		}
 	}
-	return found, nil
+	_, err := t.await(ctx)
+	return found, err
 }

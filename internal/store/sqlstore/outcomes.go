@@ -100,6 +100,9 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 	if err != nil {
 		return err
 	}
+	if _, err := t.await(ctx); err != nil {
+		return err
+	}
 	others := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return arrived[j.outcome.DeliveryID] })
 	deliveries, err := t.lockDeliveries(ctx, others)
 	if err != nil {
@@ -142,7 +145,7 @@ var updateDelivered = newMulti(`UPDATE deliveries SET state = '`+string(tideline
 
 // putDelivered ends the deliveries that arrived, as nearly all do, without reading
 // them before, and says which these are. It leaves out what is not as expected,
-// and deliveries with several outcomes, which have to be taken one by one.
+// and deliveries with several outcomes, which have to be taken one by one. See ask.
 func (t *tx) putDelivered(ctx context.Context, jobs []*job) (arrived map[int64]bool, err error) {
 	times := make(map[int64]int, len(jobs))
 	for _, j := range jobs {
@@ -156,7 +159,7 @@ func (t *tx) putDelivered(ctx context.Context, jobs []*job) (arrived map[int64]b
 		}
 	}
 	arrived = make(map[int64]bool, len(jobs))
-	return arrived, t.eachAll(ctx, updateDelivered, args, func(r *sql.Rows) error {
+	return arrived, t.askAll(ctx, updateDelivered, args, func(r *sql.Rows) error {
 		var id int64
 		err := r.Scan(&id)
 		arrived[id] = true
@@ -218,6 +221,7 @@ func distinct(jobs []*job, id func(*store.Outcome) int64) []any {
 	return args
 }
 
+// lockEndpoints locks the webhooks of jobs and reads them, see ask.
 func (t *tx) lockEndpoints(ctx context.Context, jobs []*job) (map[int64]*endpoint, error) {
 	query := selectEndpoints
 	if t.d == dialectPostgres {
@@ -225,7 +229,7 @@ func (t *tx) lockEndpoints(ctx context.Context, jobs []*job) (map[int64]*endpoin
 	}
 	found := make(map[int64]*endpoint)
 	args := distinct(jobs, func(o *store.Outcome) int64 { return o.WebhookID })
-	return found, t.eachAll(ctx, query, args, func(r *sql.Rows) error {
+	return found, t.askAll(ctx, query, args, func(r *sql.Rows) error {
 		w := &endpoint{}
 		var deleted sql.NullInt64
 		err := r.Scan(append(webhookFields(&w.Webhook), &deleted)...)
@@ -271,7 +275,7 @@ func (t *tx) saveEndpoints(ctx context.Context, endpoints map[int64]*endpoint) e
 		if !w.changed || w.deleted {
 			continue
 		}
-		_, err := t.exec(ctx, `UPDATE webhooks SET enabled = $1, trouble = $2, errors_counter = $3, failures = $4, open_since = $5, probe_at = $6
+		err := t.later(ctx, `UPDATE webhooks SET enabled = $1, trouble = $2, errors_counter = $3, failures = $4, open_since = $5, probe_at = $6
 			WHERE id = $7 AND workspace_id = $8`, w.Enabled, w.Trouble, w.ErrorsCounter, w.Circuit.Failures,
 			toMillis(w.Circuit.OpenSince), toMillis(w.Circuit.ProbeAt), id, w.WorkspaceID)
 		if err != nil {

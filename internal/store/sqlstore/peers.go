@@ -87,10 +87,14 @@ func (t *tx) indexPeers(ctx context.Context, jobs []*job) (*peerIndex, error) {
 		}
 		return nil
 	}
-	if err := t.eachAll(ctx, selectChatsByJID, jids, scan); err != nil {
+	if err := t.askAll(ctx, selectChatsByJID, jids, scan); err != nil {
 		return nil, err
 	}
-	return x, t.eachAll(ctx, selectChatsByLID, lids, scan)
+	if err := t.askAll(ctx, selectChatsByLID, lids, scan); err != nil {
+		return nil, err
+	}
+	_, err := t.await(ctx)
+	return x, err
 }
 
 func (x *peerIndex) add(c *knownChat) {
@@ -381,16 +385,16 @@ func (l latestMessages) note(chatID, messageID, at int64) {
 	}
 }
 
+var updateLatest = newMulti(`UPDATE chats SET last_message_id = v.column2, last_at = v.column3 FROM (VALUES `,
+	`) AS v WHERE chats.id = v.column1 AND chats.last_at <= v.column3`, "BIGINT", "BIGINT", "BIGINT")
+
 // saveLatest notes last messages, in the order of the chats' ids.
 func (t *tx) saveLatest(ctx context.Context, latest latestMessages) error {
+	args := make([]any, 0, len(latest)*updateLatest.cols)
 	for _, id := range sortedKeys(latest) {
-		m := latest[id]
-		if _, err := t.exec(ctx, `UPDATE chats SET last_message_id = $1, last_at = $2 WHERE id = $3 AND last_at <= $2`,
-			m.id, m.at, id); err != nil {
-			return err
-		}
+		args = append(args, id, latest[id].id, latest[id].at)
 	}
-	return nil
+	return t.execAll(ctx, updateLatest, args)
 }
 
 // findLatest looks for the last message of a chat.

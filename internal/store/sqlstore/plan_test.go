@@ -19,7 +19,7 @@ func TestBatchesNeverScanATable(t *testing.T) {
 		"account workspaces": selectAccountWorkspaces, "file workspaces": selectFileWorkspaces, "balances": selectBalances,
 		"used keys": selectUsedKeys, "chats": selectChatIDs, "chat names": selectChatNames, "labels": selectLabels,
 		"queued": selectQueued, "charges": selectCharges, "sent": selectSent, "early": selectEarly,
-		"update settled": updateSettled, "update status": updateStatus,
+		"update settled": updateSettled, "update latest": updateLatest, "update unread": updateUnread, "update status": updateStatus,
 		"delete queued": deleteQueued, "delete early": deleteEarly,
 		"chat views": selectChatViews, "labels of chats": selectLabelsOfChats, "message views": selectMessageViews,
 		"delete grams": deleteGrams, "reactions": selectReactions, "files of messages": selectMessageFiles, "members of messages": selectMessageMembers,

@@ -167,9 +167,8 @@ func (t *tx) checkSettled(ctx context.Context, in *store.Settlement) (outcome, e
 
 // noteAttempt counts an attempt after which the message stays in the queue.
 func (t *tx) noteAttempt(ctx context.Context, in *store.Settlement) error {
-	_, err := t.exec(ctx, `UPDATE outbox SET attempts = attempts + 1, note = $1 WHERE message_id = $2 AND account_id = $3`,
+	return t.later(ctx, `UPDATE outbox SET attempts = attempts + 1, note = $1 WHERE message_id = $2 AND account_id = $3`,
 		in.Note, in.MessageID, in.AccountID)
-	return err
 }
 
 var upsertLanes = newInsert(`lanes (account_id, at)`, "(?, ?)", ` ON CONFLICT (account_id) DO UPDATE SET at = excluded.at`)

@@ -26,6 +26,10 @@ type tx struct {
 	// prepared keeps statements for as long as their connection; nil where the
 	// driver does that by itself (pgx) or the connection changes (readers).
 	prepared map[string]*sql.Stmt
+	// piped: the transaction is one of PostgreSQL whose statements may wait for
+	// each other, see later; waiting are those that do.
+	piped   bool
+	waiting []statement
 	// reads gives the form of a query that the readers keep prepared, or nil. The
 	// function is nil where there is none.
 	reads   func(ctx context.Context, query string) *sql.Stmt
@@ -36,6 +40,10 @@ type tx struct {
 
 // exec runs a statement and gives the number of rows it changed.
 func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if t.piped {
+		t.waiting = append(t.waiting, statement{text: query, args: args})
+		return t.await(ctx)
+	}
 	var res sql.Result
 	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	switch {
@@ -54,6 +62,11 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 
 // each runs a query and calls scan for every row.
 func (t *tx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	if t.piped {
+		t.waiting = append(t.waiting, statement{text: query, args: args, scan: scan})
+		_, err := t.await(ctx)
+		return err
+	}
 	var rows *sql.Rows
 	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	switch {
@@ -124,39 +137,56 @@ func (t *tx) forUpdate(of string) string {
 // transaction only, and the rows must be inserted in it; AUTOINCREMENT then
 // keeps them from being used again even after the rows are deleted.
 func (t *tx) draw(ctx context.Context, table string, n int) ([]int64, error) {
-	ids := make([]int64, 0, n)
+	var ids []int64
+	err := t.askIDs(ctx, table, n, &ids)
+	if err == nil {
+		_, err = t.await(ctx)
+	}
+	return ids, err
+}
+
+// askIDs is draw whose ids are there after await, see ask.
+func (t *tx) askIDs(ctx context.Context, table string, n int, ids *[]int64) error {
+	*ids = make([]int64, 0, n)
 	if n == 0 {
-		return ids, nil
+		return nil
 	}
 	if t.d == dialectPostgres {
-		err := t.each(ctx, `SELECT nextval(CAST($1 AS TEXT)::regclass) FROM generate_series(1, CAST($2 AS BIGINT))`,
-			[]any{table + "_id_seq", n}, func(r *sql.Rows) error {
+		// The name stands in the text, so that it is looked up once and not for each id.
+		return t.ask(ctx, `SELECT nextval('`+table+`_id_seq') FROM generate_series(1, CAST($1 AS BIGINT))`,
+			[]any{n}, func(r *sql.Rows) error {
 				var id int64
 				err := r.Scan(&id)
-				ids = append(ids, id)
+				*ids = append(*ids, id)
 				return err
 			})
-		return ids, err
 	}
 	var last int64
 	err := t.one(ctx, `SELECT seq FROM sqlite_sequence WHERE name = $1`, []any{table}, &last)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, err
+		return err
 	}
 	for i := range n {
-		ids = append(ids, last+int64(i)+1)
+		*ids = append(*ids, last+int64(i)+1)
 	}
-	return ids, nil
+	return nil
 }
 
 // savepoint runs fn so that, when it fails, only what fn did is undone.
 func (t *tx) savepoint(ctx context.Context, fn func() error) error {
+	if _, err := t.await(ctx); err != nil { // what waits is not fn's
+		return err
+	}
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
 		return err
 	}
 	noted, told, bumped := len(t.events), len(t.changes), t.bumps
 	err := fn()
+	if err == nil {
+		_, err = t.await(ctx)
+	}
 	if err != nil {
+		t.forget()
 		t.events, t.changes, t.bumps = t.events[:noted], t.changes[:told], bumped
 		if _, undo := t.exec(ctx, `ROLLBACK TO SAVEPOINT item`); undo != nil {
 			return errors.Join(err, undo)
