@@ -52,6 +52,7 @@ type Store interface {
 	ChatCounts
 	SharedQueue
 	SharedAccounts
+	SharedWork
 
 	// Close waits for running transactions and releases the database.
 	Close() error
