@@ -55,8 +55,10 @@ func (s *Service) Run(ctx context.Context) error {
 // work fetches all that is due and says when something is due next; zero when
 // nothing is.
 func (s *Service) work(ctx context.Context) (time.Time, error) {
+	var now time.Time
 	for ctx.Err() == nil {
-		due, err := s.deps.Store.DueDownloads(ctx, time.Now(), 4*s.cfg.Workers)
+		now = time.Now()
+		due, err := s.dueDownloads(ctx, now)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -83,7 +85,7 @@ func (s *Service) work(ctx context.Context) (time.Time, error) {
 			return time.Time{}, failed
 		}
 	}
-	return s.deps.Store.NextDownload(ctx)
+	return s.nextDownload(ctx, now)
 }
 
 // fetch makes one attempt at one attachment and notes how it ended. The error is

@@ -31,11 +31,16 @@ func (s *Service) History(ctx context.Context, workspaceID, accountID int64, c w
 		return err
 	}
 	s.log.InfoContext(ctx, "history announced", "account", accountID, "order", c.Order, "progress", c.Progress, "bytes", len(c.Ref))
+	s.rousePast()
+	return nil
+}
+
+// rousePast lets Run look for a history to read.
+func (s *Service) rousePast() {
 	select {
 	case s.past <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // readHistories reads chunks until ctx ends, one at a time: they are large, and
@@ -66,8 +71,13 @@ func (s *Service) readHistories(ctx context.Context) {
 // readDue reads all that is due and says when something is due next; zero when
 // nothing is.
 func (s *Service) readDue(ctx context.Context) (time.Time, error) {
-	for ctx.Err() == nil {
-		c, found, err := s.deps.Store.DueHistoryChunk(ctx, time.Now())
+	var now time.Time
+	for skip := 0; ctx.Err() == nil; {
+		now = time.Now()
+		var c store.HistoryChunk
+		var found bool
+		var err error
+		c, skip, found, err = s.dueChunk(ctx, now, skip)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -78,7 +88,7 @@ func (s *Service) readDue(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 	}
-	return s.deps.Store.NextHistoryChunk(ctx)
+	return s.nextChunk(ctx, now)
 }
 
 // readChunk makes one attempt at a chunk and notes how it ended. The error is

@@ -74,6 +74,7 @@ type Deps struct {
 	Looker    Looker       // nil = nobody is told
 	Queue     Queue        // nil = nobody is told
 	Logger    *slog.Logger // nil = silent
+	Shared    *Shared      // nil = the work of all accounts is this service's
 }
 
 // Config tunes a Service. The zero value is good.

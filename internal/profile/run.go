@@ -66,7 +66,7 @@ func (s *Service) visitDue(ctx context.Context, resting map[int64]time.Time) err
 			return nil
 		}
 		slices.Sort(ids)
-		due, err := s.deps.Store.DueProfiles(ctx, now, ids, 4*s.cfg.Workers)
+		due, err := s.dueProfiles(ctx, now, ids)
 		if err != nil || len(due) == 0 {
 			return err
 		}

@@ -33,6 +33,7 @@ type Deps struct {
 	Connector Connector
 	Files     Files
 	Logger    *slog.Logger // nil = silent
+	Shared    *Shared      // nil = all accounts are this service's
 }
 
 // Config tunes a Service. The zero value is good.

@@ -45,3 +45,19 @@ type SharedAccounts interface {
 	// AccountsByID gives the present accounts among ids, by id.
 	AccountsByID(ctx context.Context, ids []int64) ([]tideline.Account, error)
 }
+
+// SharedWork is what a server reads of the work that waits when some of it is others':
+// lists that go on, so that theirs doesn't hide its own, and times of what is not due
+// yet. It serves the server itself and spans workspaces.
+type SharedWork interface {
+	// DueDownloadsFrom is Downloads.DueDownloads without the first offset of them.
+	DueDownloadsFrom(ctx context.Context, now time.Time, offset, limit int) ([]Download, error)
+	// NextDownloadAfter is when the first download is due after now; zero when none is.
+	NextDownloadAfter(ctx context.Context, now time.Time) (time.Time, error)
+	// DueHistoryChunkFrom is Histories.DueHistoryChunk without the first offset chunks.
+	DueHistoryChunkFrom(ctx context.Context, now time.Time, offset int) (c HistoryChunk, found bool, err error)
+	// NextHistoryChunkAfter is when the first chunk is due after now; zero when none is.
+	NextHistoryChunkAfter(ctx context.Context, now time.Time) (time.Time, error)
+	// DueProfilesFrom is Profiles.DueProfiles without the first offset of them.
+	DueProfilesFrom(ctx context.Context, now time.Time, resting []int64, offset, limit int) ([]Profile, error)
+}

@@ -55,6 +55,7 @@ type Store interface {
 	SharedQueue
 	SharedAccounts
 	Keeper
+	SharedWork
 
 	// Close waits for running transactions and releases the database.
 	Close() error

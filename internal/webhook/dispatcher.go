@@ -105,7 +105,7 @@ func NewDispatcher(d Deps, c Config) *Dispatcher {
 		deps: d, cfg: c, endpoints: make(map[int64]*endpoint),
 		events: make(chan struct{}, 1), changed: make(chan struct{}, 1), slots: make(chan struct{}, c.InFlight),
 	}
-	w.outcomes = newOutcomes(w)
+	w.begin()
 	d.Store.OnEvents(func() { signal(w.events) })
 	return w
 }
@@ -115,8 +115,11 @@ func NewDispatcher(d Deps, c Config) *Dispatcher {
 func (d *Dispatcher) Changed() { signal(d.changed) }
 
 // Run delivers until ctx ends, then lets attempts in flight finish for at most
-// Config.Drain. What was not delivered by then is after the next start.
+// Config.Drain. What was not delivered by then is after the next start. After it has
+// returned it may be called again, and begins with what is stored: another process
+// may have delivered meanwhile.
 func (d *Dispatcher) Run(ctx context.Context) error {
+	d.begin()
 	attemptCx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d.attemptCx = attemptCx
@@ -153,6 +156,15 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.outcomes.close()
 	storing.Wait()
 	return nil
+}
+
+// begin forgets an earlier run, of which nothing is under way any more.
+func (d *Dispatcher) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.endpoints = make(map[int64]*endpoint)
+	d.outcomes = newOutcomes(d)
+	d.ahead.Store(0)
 }
 
 // slot takes one of the slots, if one is free.

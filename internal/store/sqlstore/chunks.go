@@ -27,9 +27,14 @@ func (s *Store) PutHistoryChunk(ctx context.Context, c store.HistoryChunk) error
 
 // DueHistoryChunk implements store.Histories.
 func (s *Store) DueHistoryChunk(ctx context.Context, now time.Time) (c store.HistoryChunk, found bool, err error) {
+	return s.DueHistoryChunkFrom(ctx, now, 0)
+}
+
+// DueHistoryChunkFrom implements store.SharedWork.
+func (s *Store) DueHistoryChunkFrom(ctx context.Context, now time.Time, offset int) (c store.HistoryChunk, found bool, err error) {
 	err = s.reader().one(ctx, `SELECT h.id, h.workspace_id, h.account_id, a.device_jid, a.removed_at IS NOT NULL, h.chunk, h.ref, h.attempts, h.announced_at
 		FROM history_chunks h JOIN accounts a ON a.id = h.account_id AND a.workspace_id = h.workspace_id
-		WHERE h.due_at <= $1 ORDER BY h.due_at, h.id LIMIT 1`, []any{now.UnixMilli()},
+		WHERE h.due_at <= $1 ORDER BY h.due_at, h.id LIMIT 1 OFFSET $2`, []any{now.UnixMilli(), offset},
 		&c.ID, &c.WorkspaceID, &c.AccountID, &c.DeviceJID, &c.Removed, &c.Chunk, &c.Ref, &c.Attempts, millis{&c.AnnouncedAt})
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.HistoryChunk{}, false, nil
@@ -41,6 +46,13 @@ func (s *Store) DueHistoryChunk(ctx context.Context, now time.Time) (c store.His
 func (s *Store) NextHistoryChunk(ctx context.Context) (time.Time, error) {
 	var at time.Time
 	err := s.reader().one(ctx, `SELECT min(due_at) FROM history_chunks`, nil, millis{&at})
+	return at, failed("next history chunk", err)
+}
+
+// NextHistoryChunkAfter implements store.SharedWork.
+func (s *Store) NextHistoryChunkAfter(ctx context.Context, now time.Time) (time.Time, error) {
+	var at time.Time
+	err := s.reader().one(ctx, `SELECT min(due_at) FROM history_chunks WHERE due_at > $1`, []any{now.UnixMilli()}, millis{&at})
 	return at, failed("next history chunk", err)
 }
 

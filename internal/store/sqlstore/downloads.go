@@ -11,12 +11,17 @@ import (
 
 // DueDownloads implements store.Downloads.
 func (s *Store) DueDownloads(ctx context.Context, now time.Time, limit int) ([]store.Download, error) {
+	return s.DueDownloadsFrom(ctx, now, 0, limit)
+}
+
+// DueDownloadsFrom implements store.SharedWork.
+func (s *Store) DueDownloadsFrom(ctx context.Context, now time.Time, offset, limit int) ([]store.Download, error) {
 	var due []store.Download
 	err := s.reader().each(ctx, `SELECT d.message_id, d.workspace_id, d.account_id,
 		CASE WHEN a.removed_at IS NULL THEN a.device_jid ELSE '' END, m.kind, d.name, d.mime_type, d.size, d.ref, d.attempts, m.sent_at
 		FROM downloads d JOIN messages m ON m.id = d.message_id
-		JOIN accounts a ON a.id = d.account_id AND a.workspace_id = d.workspace_id WHERE d.due_at <= $1 ORDER BY d.due_at, d.message_id LIMIT $2`,
-		[]any{now.UnixMilli(), limit}, func(r *sql.Rows) error {
+		JOIN accounts a ON a.id = d.account_id AND a.workspace_id = d.workspace_id WHERE d.due_at <= $1 ORDER BY d.due_at, d.message_id LIMIT $2 OFFSET $3`,
+		[]any{now.UnixMilli(), limit, offset}, func(r *sql.Rows) error {
 			var d store.Download
 			err := r.Scan(&d.MessageID, &d.WorkspaceID, &d.AccountID, &d.DeviceJID, &d.Kind, &d.Name, &d.MIMEType, &d.Size, &d.Ref, &d.Attempts, millis{&d.SentAt})
 			due = append(due, d)
@@ -29,6 +34,13 @@ func (s *Store) DueDownloads(ctx context.Context, now time.Time, limit int) ([]s
 func (s *Store) NextDownload(ctx context.Context) (time.Time, error) {
 	var at time.Time
 	err := s.reader().one(ctx, `SELECT min(due_at) FROM downloads`, nil, millis{&at})
+	return at, failed("next download", err)
+}
+
+// NextDownloadAfter implements store.SharedWork.
+func (s *Store) NextDownloadAfter(ctx context.Context, now time.Time) (time.Time, error) {
+	var at time.Time
+	err := s.reader().one(ctx, `SELECT min(due_at) FROM downloads WHERE due_at > $1`, []any{now.UnixMilli()}, millis{&at})
 	return at, failed("next download", err)
 }
 

@@ -90,6 +90,11 @@ func (s *Store) LookAtGroups(ctx context.Context, workspaceID, accountID int64, 
 
 // DueProfiles implements store.Profiles.
 func (s *Store) DueProfiles(ctx context.Context, now time.Time, resting []int64, limit int) ([]store.Profile, error) {
+	return s.DueProfilesFrom(ctx, now, resting, 0, limit)
+}
+
+// DueProfilesFrom implements store.SharedWork.
+func (s *Store) DueProfilesFrom(ctx context.Context, now time.Time, resting []int64, offset, limit int) ([]store.Profile, error) {
 	c := &conditions{}
 	c.add(`p.due_at <= ?`, now.UnixMilli())
 	c.add(`a.removed_at IS NULL`)
@@ -99,7 +104,7 @@ func (s *Store) DueProfiles(ctx context.Context, now time.Time, resting []int64,
 	}
 	query := `SELECT p.chat_id, p.workspace_id, p.account_id, a.device_jid, c.jid, c.lid, p.picture_id, p.attempts, p.generation
 		FROM profiles p JOIN chats c ON c.id = p.chat_id JOIN accounts a ON a.id = p.account_id AND a.workspace_id = p.workspace_id
-		WHERE ` + c.String() + ` ORDER BY p.due_at, p.chat_id LIMIT ` + c.param(limit)
+		WHERE ` + c.String() + ` ORDER BY p.due_at, p.chat_id LIMIT ` + c.param(limit) + ` OFFSET ` + c.param(offset)
 	var due []store.Profile
 	err := s.reader().each(ctx, query, c.args, func(r *sql.Rows) error {
 		var p store.Profile

@@ -2,6 +2,8 @@ package connectortest
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -14,6 +16,7 @@ var connection = []scenario{
 	{name: "ConnectTwiceIsOnce", run: connectTwice},
 	{name: "ConnectWithoutSession", run: connectWithoutSession},
 	{name: "DisconnectAndConnect", run: disconnectAndConnect},
+	{name: "DisconnectIsTheLastThatIsHeard", run: disconnectIsLast},
 	{name: "ReconnectAfterCut", run: reconnectAfter(wasim.FaultCut)},
 	{name: "ReconnectAfterServerRestart", run: reconnectAfter(wasim.FaultRestart)},
 	{name: "ReconnectAfterBeingReplaced", run: reconnectAfter(wasim.FaultKick)},
@@ -81,6 +84,58 @@ func disconnectAndConnect(t *testing.T, w *world) {
 		states := w.rec.since(mark)
 		if len(states) != 3 || states[1].State != tideline.AccountConnecting {
 			t.Errorf("reported %+v, want disconnected, connecting, active", states)
+		}
+	}
+}
+
+// disconnectIsLast disconnects while messages pour in. What is being handled is
+// finished before Disconnect returns, nothing is handled after it, and what WhatsApp
+// was not answered comes to the next connection.
+func disconnectIsLast(t *testing.T, w *world) {
+	device := w.pair(business)
+	heard := func() (n int) {
+		w.rec.note(func() { n = len(w.rec.messages) + len(w.rec.receipts) })
+		return n
+	}
+	for range 3 {
+		entered, release := make(chan struct{}), make(chan struct{})
+		var handled atomic.Bool
+		var once sync.Once
+		w.rec.note(func() {
+			w.rec.meanwhile = func() {
+				once.Do(func() {
+					close(entered)
+					<-release
+					handled.Store(true)
+				})
+			}
+		})
+		var ids []string
+		for range 5 {
+			ids = append(ids, w.says(ana, "hello"))
+		}
+		<-entered
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			w.con.Disconnect(device)
+			if !handled.Load() {
+				t.Error("Disconnect returned while a message was being handled")
+			}
+		}()
+		ids = append(ids, w.says(ana, "are you there?"))
+		close(release)
+		<-gone
+		n := heard()
+		for range 5 {
+			ids = append(ids, w.says(ana, "hello?"))
+		}
+		if now := heard(); now != n {
+			t.Errorf("%d events came after Disconnect returned", now-n)
+		}
+		w.active(device)
+		for _, id := range ids {
+			w.told(id)
 		}
 	}
 }

@@ -28,6 +28,8 @@ type recorder struct {
 	composed []whatsapp.ComposingEvent
 	refuse   int // receipts and messages still to be refused
 	refused  int
+
+	meanwhile func() // is called for each message before it is noted; nil = not
 }
 
 type receipt struct {
@@ -81,6 +83,12 @@ func (r *recorder) Receipts(_ context.Context, device string, ids []string, stat
 }
 
 func (r *recorder) Message(_ context.Context, _ string, m whatsapp.Inbound) (err error) {
+	r.mu.Lock()
+	meanwhile := r.meanwhile
+	r.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
 	r.note(func() {
 		if r.refuse > 0 {
 			r.refuse--

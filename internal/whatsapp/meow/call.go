@@ -84,9 +84,7 @@ func (s *session) hungUp(e *events.CallTerminate) {
 		if err := s.address(s.c.ctx, info, &in); err != nil {
 			return err
 		}
-		s.deliver.Lock()
-		defer s.deliver.Unlock()
-		return s.c.handler.Message(s.c.ctx, s.device, in)
+		return s.pass(func() error { return s.c.handler.Message(s.c.ctx, s.device, in) })
 	}
 	err := store()
 	if err == nil {

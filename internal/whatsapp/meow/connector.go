@@ -256,6 +256,30 @@ func (c *Connector) session(ctx context.Context, device string) (*session, error
 	return s, nil
 }
 
+// reader gives the session of a device for reading what is stored with it. One that
+// is not in memory does not stay there: another process may hold the account, and
+// change what is stored.
+func (c *Connector) reader(ctx context.Context, device string) (*session, error) {
+	if s := c.lookup(device); s != nil {
+		return s, nil
+	}
+	jid, err := types.ParseJID(device)
+	if err != nil || jid.Device == 0 {
+		return nil, fmt.Errorf("device %q: %w", device, whatsapp.ErrNoSession)
+	}
+	keys, err := c.sessions.device(ctx, jid)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, whatsapp.ErrNoSession
+	}
+	s := newSession(c, jid, keys)
+	s.shut()
+	s.cancel()
+	return s, nil
+}
+
 // client makes a client of the library that can reach nothing but the
 // connector's network, over line.
 func (c *Connector) client(keys *store.Device, line *line) *whatsmeow.Client {

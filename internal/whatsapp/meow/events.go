@@ -192,11 +192,14 @@ func (s *session) receipt(e *events.Receipt) bool {
 	if status == "" {
 		return true
 	}
-	s.deliver.Lock()
-	err := s.c.handler.Receipts(s.c.ctx, s.device, e.MessageIDs, status, e.Timestamp)
-	s.deliver.Unlock()
+	err := s.pass(func() error {
+		return s.c.handler.Receipts(s.c.ctx, s.device, e.MessageIDs, status, e.Timestamp)
+	})
 	if err == nil {
 		return true
+	}
+	if errors.Is(err, errSessionOver) {
+		return false
 	}
 	s.c.log.Error("receipts not stored; whatsapp will repeat them", "session", s.label, "count", len(e.MessageIDs), "err", err)
 	s.repeatLater()

@@ -83,9 +83,7 @@ func (s *session) offer(n *waE2E.HistorySyncNotification) error {
 	}
 	deadline := time.Now().Add(pairingPatience)
 	for {
-		s.deliver.Lock()
-		err = s.c.handler.History(s.c.ctx, s.device, c)
-		s.deliver.Unlock()
+		err = s.pass(func() error { return s.c.handler.History(s.c.ctx, s.device, c) })
 		if !errors.Is(err, whatsapp.ErrAccountPending) || time.Now().After(deadline) || !s.rest(pairingPoll) {
 			return err
 		}

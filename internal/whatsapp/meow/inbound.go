@@ -2,6 +2,7 @@ package meow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,12 +33,13 @@ func (s *session) message(e *events.Message) bool {
 	}
 	err := s.address(s.c.ctx, &e.Info, &in)
 	if err == nil {
-		s.deliver.Lock()
-		err = s.c.handler.Message(s.c.ctx, s.device, in)
-		s.deliver.Unlock()
+		err = s.pass(func() error { return s.c.handler.Message(s.c.ctx, s.device, in) })
 	}
 	if err == nil {
 		return true
+	}
+	if errors.Is(err, errSessionOver) {
+		return false // it comes to whoever connects next
 	}
 	s.c.log.Error("message not stored; whatsapp will repeat it", "device", s.device, "id", in.ID, "err", err)
 	s.repeatLater()

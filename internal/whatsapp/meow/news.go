@@ -112,9 +112,7 @@ func (s *session) tellPatiently(ctx context.Context, n whatsapp.News) (err error
 
 // tell calls the handler.
 func (s *session) tell(n whatsapp.News) error {
-	s.deliver.Lock()
-	defer s.deliver.Unlock()
-	return s.c.handler.News(s.c.ctx, s.device, n)
+	return s.pass(func() error { return s.c.handler.News(s.c.ctx, s.device, n) })
 }
 
 // filedName is the name that the owner gave a contact; "" for none.

@@ -107,7 +107,8 @@ func (s *session) composing(e *events.ChatPresence) {
 			ev.Doing = whatsapp.ComposingVoice
 		}
 	}
-	s.deliver.Lock()
-	defer s.deliver.Unlock()
-	s.c.handler.Composing(s.c.ctx, s.device, ev)
+	_ = s.pass(func() error {
+		s.c.handler.Composing(s.c.ctx, s.device, ev)
+		return nil
+	})
 }

@@ -139,7 +139,7 @@ func profileError(what string, err error) error {
 
 // ContactNames implements whatsapp.Connector.
 func (c *Connector) ContactNames(ctx context.Context, device string, contacts []tideline.Peer) ([]string, error) {
-	s, err := c.session(ctx, device)
+	s, err := c.reader(ctx, device)
 	if err != nil {
 		return nil, err
 	}

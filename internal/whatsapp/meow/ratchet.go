@@ -24,6 +24,7 @@ import (
 type ratchets struct {
 	turn  chan struct{} // holds an element while somebody has the turn
 	lease time.Duration
+	over  chan struct{} // closed when nobody gets the turn any more
 
 	mu     sync.Mutex
 	lessee string      // address of the session for which somebody without a turn of its own has it
@@ -37,7 +38,7 @@ const turnLease = 5 * time.Second
 
 // wrapRatchets makes a device's sessions change one at a time.
 func wrapRatchets(d *store.Device) {
-	r := &ratchets{turn: make(chan struct{}, 1), lease: turnLease}
+	r := &ratchets{turn: make(chan struct{}, 1), lease: turnLease, over: make(chan struct{})}
 	d.Sessions = &turnedSessions{SessionStore: d.Sessions, r: r}
 	d.EventBuffer = &turnedBuffer{EventBuffer: d.EventBuffer, r: r}
 }
@@ -87,7 +88,12 @@ func (t *turn) end() {
 }
 
 func (r *ratchets) take(ctx context.Context) error {
+	if r.ended() {
+		return errSessionOver
+	}
 	select {
+	case <-r.over:
+		return errSessionOver
 	case r.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
@@ -96,6 +102,38 @@ func (r *ratchets) take(ctx context.Context) error {
 }
 
 func (r *ratchets) give() { <-r.turn }
+
+// close waits until nobody has the turn, for at most patience, and lets nobody have it
+// any more: from then on no session changes. False when somebody still had it.
+// Closing twice is fine.
+func (r *ratchets) close(patience time.Duration) bool {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	quiet := true
+	select {
+	case <-r.over:
+		return true
+	case r.turn <- struct{}{}: // for ever
+	case <-limit.C:
+		quiet = false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended() {
+		close(r.over)
+	}
+	return quiet
+}
+
+// ended reports whether close was called.
+func (r *ratchets) ended() bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+		return false
+	}
+}
 
 // rent takes the turn for one session.
 func (r *ratchets) rent(ctx context.Context, address string) error {
@@ -159,6 +197,9 @@ func (s *turnedSessions) PutManySessions(ctx context.Context, sessions map[strin
 			delete(t.lacking, a)
 		}
 	}
+	if s.r.ended() {
+		return errSessionOver
+	}
 	return s.SessionStore.PutManySessions(ctx, sessions)
 }
 
@@ -191,6 +232,9 @@ func (s *turnedSessions) PutSession(ctx context.Context, address string, session
 		defer s.r.release(address)
 	} else if before := t.read[address]; before != nil {
 		session = mend(before, session)
+	}
+	if s.r.ended() {
+		return errSessionOver
 	}
 	return s.SessionStore.PutSession(ctx, address, session)
 }

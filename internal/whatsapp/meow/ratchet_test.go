@@ -201,3 +201,78 @@ func TestWaitingForATurnEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// A session that was ended may go on in another process: whoever has the turn
+// finishes, and nothing is written after that.
+func TestNoSessionIsWrittenAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keys := &slowSessions{values: map[string]uint64{"a": 1}}
+		d := keys.device()
+		r := d.Sessions.(*turnedSessions).r
+		ctx := t.Context()
+		written := make(chan error, 1)
+		inTurn := make(chan struct{})
+		go func() {
+			written <- d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+				session, err := d.Sessions.GetSession(ctx, "a")
+				if err != nil {
+					return err
+				}
+				close(inTurn)
+				<-time.After(time.Second) // it takes its time
+				return d.Sessions.PutSession(ctx, "a", turned(session))
+			})
+		}()
+		<-inTurn
+		if !r.close(time.Minute) || keys.get("a")[0] != 2 {
+			t.Errorf("closed before the one whose turn it was had written: %v", keys.get("a"))
+		}
+		if err := <-written; err != nil {
+			t.Errorf("the one whose turn it was: %v", err)
+		}
+		sending, _ := sendTurn(ctx)
+		for name, err := range map[string]error{
+			"retry":   retry(ctx, d, "a"),
+			"receive": d.EventBuffer.DoDecryptionTxn(ctx, func(context.Context) error { return nil }),
+			"write":   d.Sessions.PutSession(ctx, "a", turned(nil)),
+			"write all": d.Sessions.PutManySessions(sending, map[string][]byte{
+				"a": turned(nil),
+			}),
+		} {
+			if !errors.Is(err, errSessionOver) {
+				t.Errorf("%s after the end: %v", name, err)
+			}
+		}
+		if got := keys.get("a")[0]; got != 2 {
+			t.Errorf("the session is %d, want 2", got)
+		}
+		if !r.close(0) {
+			t.Error("closing once more waited")
+		}
+	})
+}
+
+// Who never gives the turn back must not keep a session from ending, and can't write
+// afterwards.
+func TestTheEndOfASessionWaitsForNobodyForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keys := &slowSessions{values: map[string]uint64{"a": 1}}
+		d := keys.device()
+		ctx, turn := sendTurn(t.Context())
+		if _, err := d.Sessions.GetManySessions(ctx, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		if d.Sessions.(*turnedSessions).r.close(time.Second) {
+			t.Error("nobody was said to have the turn")
+		}
+		if err := d.Sessions.PutManySessions(ctx, map[string][]byte{"a": turned(nil)}); !errors.Is(err, errSessionOver) {
+			t.Errorf("written after the end: %v", err)
+		}
+		turn.end()
+		if err := retry(t.Context(), d, "a"); !errors.Is(err, errSessionOver) {
+			t.Errorf("the turn went on to another one: %v", err)
+		}
+	})
+}

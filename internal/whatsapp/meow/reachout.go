@@ -50,7 +50,8 @@ func (s *session) reachOutRefused(ctx context.Context) {
 }
 
 func (s *session) limited(ctx context.Context, l whatsapp.ReachOutLimit) {
-	s.deliver.Lock()
-	defer s.deliver.Unlock()
-	s.c.handler.ReachOut(ctx, s.device, l)
+	_ = s.pass(func() error {
+		s.c.handler.ReachOut(ctx, s.device, l)
+		return nil
+	})
 }

@@ -47,6 +47,7 @@ type session struct {
 	lid      types.JID // as it was when the session began
 	contacts *contactStore
 	slot     chan struct{} // holds an element while a message is being sent
+	ratchets *ratchets     // nil when the keys have none
 
 	// link is held while a connection is opened or closed.
 	link sync.Mutex
@@ -90,6 +91,10 @@ func newSession(c *Connector, jid types.JID, keys *store.Device) *session {
 		calls: make(map[string]*call),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	s.cli.BackgroundEventCtx = s.ctx // nothing that the library does by itself outlives the session
+	if t, ok := keys.Sessions.(*turnedSessions); ok {
+		s.ratchets = t.r
+	}
 	keys.EventBuffer = &keyGuard{EventBuffer: keys.EventBuffer, probe: c.sessions.writable, repeat: s.keysUnavailable}
 	s.cli.AddEventHandlerWithSuccessStatus(s.handle)
 	s.cli.GetClientPayload = c.payload(s.cli, func(v store.WAVersionContainer) {
@@ -312,9 +317,14 @@ func (s *session) end(state tideline.AccountState, reason string) {
 	})
 }
 
-// close ends the session and waits until its connection is closed. With a reason
-// the account is reported as disconnected.
+// close ends the session and waits until its connection is closed and what the
+// handler was told last is done with. From then on the session is silent: the handler
+// is told nothing and no Signal session is written, so that another process may go
+// on with them. With a reason the account is reported as disconnected.
 func (s *session) close(reason string) {
+	// A handler that waits for a storage which is away doesn't keep the connection open.
+	cut := time.AfterFunc(closePatience, s.line.cut)
+	defer cut.Stop()
 	s.deliver.Lock()
 	if reason != "" {
 		s.report(tideline.AccountDisconnected, reason)
@@ -350,7 +360,31 @@ func (s *session) hangUp() {
 	s.link.Lock()
 	defer s.link.Unlock()
 	hangUp(s.cli, s.line)
+	if s.ratchets != nil && !s.ratchets.close(closePatience) {
+		s.c.log.Warn("a message was being encrypted when its session ended", "session", s.label)
+	}
 	s.cancel()
+}
+
+// closePatience is how long closing a session waits for others before it goes on
+// without them.
+const closePatience = 2 * time.Second
+
+// errSessionOver is what the library is told of what it brings after the session's end.
+var errSessionOver = errors.New("the session is over")
+
+// pass calls the handler by way of tell, unless the session is over. It waits for its
+// turn.
+func (s *session) pass(tell func() error) error {
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	s.mu.Lock()
+	over := s.closed
+	s.mu.Unlock()
+	if over {
+		return errSessionOver
+	}
+	return tell()
 }
 
 // await waits until the handler was told one of the states, or the session is
