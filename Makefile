@@ -25,7 +25,7 @@ run-sandbox: ## Run the server with an emulated WhatsApp network
 .PHONY: test
 test: ## Install what the tests need, then run them all with the race detector
 	@scripts/setup-test
-	go test -race -shuffle=on -timeout=20m ./...
+	@scripts/test
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s) each

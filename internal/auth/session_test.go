@@ -3,7 +3,6 @@ package auth_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -68,7 +68,7 @@ func must(t *testing.T, err error) {
 
 func openDoor(t *testing.T, edit ...func(*auth.SessionConfig)) *door {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t), Conns: 2})
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	d := &door{t: t, store: &seenCounter{Store: s}}

@@ -28,6 +28,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/safehttp"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -46,7 +47,7 @@ func onBoth(t *testing.T, test func(t *testing.T, database string)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, testenv.PostgreSQL(t))
+		test(t, migrated.PostgreSQL(t))
 	})
 }
 
@@ -380,5 +381,5 @@ func (w *world) settle(uid string, status tideline.Status, reason tideline.Reaso
 // storage.
 func sqlite(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(t.TempDir(), "tideline.db")
+	return migrated.SQLite(t)
 }

@@ -2,7 +2,6 @@ package team_test
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -35,7 +35,7 @@ type office struct {
 
 func openOffice(t *testing.T) *office {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t), Conns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

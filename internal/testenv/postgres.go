@@ -38,23 +38,50 @@ var postgres = &postgresPool{dir: scratch.dir}
 // synchronous_commit), since some tests are about them.
 func PostgreSQL(t testing.TB) string {
 	t.Helper()
+	return postgreSQLCopy(t, emptyDatabase)
+}
+
+// emptyDatabase is the database that PostgreSQL itself keeps for copying.
+const emptyDatabase = "template0"
+
+// postgreSQLCopy is [PostgreSQL] with a copy of another database of the server,
+// to which nothing may be connected.
+func postgreSQLCopy(t testing.TB, template string) string {
+	t.Helper()
 	server, err := postgres.server(os.Getenv(PostgresURL))
 	if err != nil {
 		t.Fatalf("PostgreSQL for the tests: %v", err)
 	}
-	name := "tideline_test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	// Not t.Context(), which ends before the clean-up runs.
-	if err := admin(context.Background(), server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+	name := newDatabaseName()
+	if err := createDatabase(server, name, template); err != nil {
 		t.Fatalf("create database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := admin(context.Background(), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := dropDatabase(server, name); err != nil {
 			t.Errorf("drop database: %v", err)
 		}
 	})
+	return databaseURL(server, name)
+}
+
+func newDatabaseName() string {
+	return "tideline_test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+}
+
+func databaseURL(server *url.URL, name string) string {
 	own := *server
 	own.Path = "/" + name
 	return own.String()
+}
+
+// The context is not a test's, which ends before its clean-up runs.
+
+func createDatabase(server *url.URL, name, template string) error {
+	return admin(context.Background(), server, "CREATE DATABASE "+name+" TEMPLATE "+template)
+}
+
+func dropDatabase(server *url.URL, name string) error {
+	return admin(context.Background(), server, "DROP DATABASE "+name+" WITH (FORCE)")
 }
 
 // admin runs one statement on a connection of its own. The few milliseconds

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +20,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/safehttp"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
-	"github.com/tidelinehq/tideline/internal/testenv"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/webhook"
 )
@@ -47,11 +46,11 @@ func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, filepath.Join(t.TempDir(), "tideline.db")))
+		test(t, newWorld(t, migrated.SQLite(t)))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, testenv.PostgreSQL(t)))
+		test(t, newWorld(t, migrated.PostgreSQL(t)))
 	})
 }
 
@@ -288,7 +287,7 @@ func TestWhatReceiversDoWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, filepath.Join(t.TempDir(), "tideline.db"))
+			w := newWorld(t, migrated.SQLite(t))
 			bad := httptest.NewServer(c.answer)
 			t.Cleanup(bad.Close)
 			good := newInbox(t)

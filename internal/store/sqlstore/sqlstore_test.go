@@ -1,12 +1,12 @@
 package sqlstore_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/store/storetest"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/testenv"
 )
 
@@ -15,15 +15,14 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 func TestSQLiteKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Opener {
-		path := filepath.Join(t.TempDir(), "tideline.db")
-		return open(t, sqlstore.Options{Database: path})
+		return open(t, sqlstore.Options{Database: migrated.SQLite(t)})
 	})
 }
 
 func TestPostgreSQLKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Opener {
-		return open(t, sqlstore.Options{Database: testenv.PostgreSQL(t), Conns: 4})
+		return open(t, sqlstore.Options{Database: migrated.PostgreSQL(t), Conns: 4})
 	})
 }
 

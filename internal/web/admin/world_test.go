@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/web"
@@ -43,7 +43,7 @@ type world struct {
 
 func newWorld(t *testing.T, edit ...func(*admin.Deps)) *world {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t), Conns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/web"
@@ -48,7 +48,7 @@ type options struct {
 
 func newWorld(t *testing.T, o options) *world {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t), Conns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/message"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -56,7 +57,7 @@ type office struct {
 
 func openOffice(t *testing.T) *office {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db")})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

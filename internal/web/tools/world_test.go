@@ -19,6 +19,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/file"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/web/tools"
@@ -51,7 +52,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (*tideline.Princi
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db"), Conns: 2})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t), Conns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

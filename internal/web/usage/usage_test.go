@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/team"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/web/ui"
@@ -50,7 +50,7 @@ func (s *site) Authenticate(_ context.Context, secret string) (*tideline.Princip
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: filepath.Join(t.TempDir(), "tideline.db")})
+	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Database: migrated.SQLite(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
