@@ -125,7 +125,7 @@ func ParseDays(text string) (Keep, error) {
 // Check reports whether k is a time that can be set.
 func (k Keep) Check() error {
 	if k != KeepDefault && k != KeepForever && (k < MinKeep || k > MaxKeep) {
-		return Errorf(CodeValidation, "things are kept for %d to %d days, or forever", MinKeep, MaxKeep)
+		return Errorf(CodeValidation, "things are kept for %d to %d days, or forever", int(MinKeep), int(MaxKeep))
 	}
 	return nil
 }
