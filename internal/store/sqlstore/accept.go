@@ -103,7 +103,7 @@ func (a *acceptance) load(ctx context.Context, s *Store) (err error) {
 	if a.chats, err = a.t.askChats(ctx, s.chats, a.jobs); err != nil {
 		return err
 	}
-	if _, err := a.t.await(ctx); err != nil {
+	if err := a.t.await(ctx); err != nil {
 		return err
 	}
 	a.accounts, err = s.accounts.lookUp(ctx, a.t, a.version, accounts)

@@ -40,7 +40,7 @@ var (
 func (t *tx) lockBalances(ctx context.Context, workspaceIDs []int64) (*balances, error) {
 	bs, err := t.askBalances(ctx, workspaceIDs)
 	if err == nil {
-		_, err = t.await(ctx)
+		err = t.await(ctx)
 	}
 	return bs, err
 }

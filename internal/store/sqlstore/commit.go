@@ -88,7 +88,7 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 		// The last statements and the commit go together: when one of them is refused,
 		// the commit is not run.
 		if err = t.later(ctx, commit); err == nil {
-			_, err = t.await(ctx)
+			_, err = t.send(ctx)
 		}
 		inDoubt = err != nil && connectionLost(err)
 	}

@@ -105,7 +105,7 @@ func (t *tx) insertDeliveries(ctx context.Context, put store.Deliveries, now tim
 	if err := t.askIDs(ctx, "deliveries", len(put.Rows), &ids); err != nil {
 		return nil, err
 	}
-	if _, err := t.await(ctx); err != nil {
+	if err := t.await(ctx); err != nil {
 		return nil, err
 	}
 	args := make([]any, 0, len(bodies)*insertBodies.cols)

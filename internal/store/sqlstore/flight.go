@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 )
 
 // statement is one of several that PostgreSQL gets together, see flight.
@@ -72,9 +73,18 @@ func (t *tx) pipeAll(m *multi, args []any, scan func(*sql.Rows) error) {
 // the server holds in memory for it.
 const maxPipedRows = 4096
 
-// await sends what waits, reads all answers and gives what the last statement
+// await returns when all that was asked is answered.
+func (t *tx) await(ctx context.Context) error {
+	if !slices.ContainsFunc(t.waiting, func(s statement) bool { return s.scan != nil }) {
+		return nil
+	}
+	_, err := t.send(ctx)
+	return err
+}
+
+// send sends what waits, reads all answers and gives what the last statement
 // changed.
-func (t *tx) await(ctx context.Context) (n int64, err error) {
+func (t *tx) send(ctx context.Context) (n int64, err error) {
 	if len(t.waiting) == 0 {
 		return 0, nil
 	}

@@ -28,6 +28,7 @@ type reception struct {
 	peers    *peerIndex
 	chats    map[*job]*knownChat
 	messages []*job               // the new ones among jobs, in order
+	ids      []int64              // drawn for them
 	twins    map[*job]*job        // jobs with a message that another one of the batch has
 	latest   latestMessages       // of their chats
 	unread   map[int64]unreadStep // of their chats
@@ -139,6 +140,10 @@ func (r *reception) recognise(ctx context.Context) error {
 	if err := r.t.askTargets(ctx, selectReceivedTargets, keys, there); err != nil {
 		return err
 	}
+	// Ids for all of them, not all used.
+	if err := r.t.askIDs(ctx, "messages", len(keys), &r.ids); err != nil {
+		return err
+	}
 	sent, err := r.t.findOwn(ctx, own)
 	if err != nil {
 		return err
@@ -200,14 +205,10 @@ func (r *reception) insert(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids, err := t.draw(ctx, "messages", len(r.messages))
-	if err != nil {
-		return err
-	}
 	var rows, history, downloads []any
 	for i, j := range r.messages {
 		in, m := j.receive, j.receive.Message
-		id, chatID := ids[i], r.chats[j].id
+		id, chatID := r.ids[i], r.chats[j].id
 		j.received.MessageID, j.received.UID = id, m.UID
 		status := m.Status
 		if m.Kind != tideline.KindCall {
@@ -349,7 +350,7 @@ func (t *tx) findTargets(ctx context.Context, keys []targetKey) (map[targetKey]*
 	if err := t.askTargets(ctx, selectSentTargets, keys, found); err != nil {
 		return nil, err
 	}
-	_, err := t.await(ctx)
+	err := t.await(ctx)
 	return found, err
 }
 
@@ -386,6 +387,6 @@ func (t *tx) findOwn(ctx context.Context, keys []any) (map[receiptKey]*target, e
 			return nil, err
 		}
 	}
-	_, err := t.await(ctx)
+	err := t.await(ctx)
 	return found, err
 }

@@ -120,8 +120,7 @@ func (t *tx) eachAll(ctx context.Context, m *multi, args []any, scan func(*sql.R
 			return nil
 		}
 		t.pipeAll(m, args, scan)
-		_, err := t.await(ctx)
-		return err
+		return t.await(ctx)
 	}
 	most := maxRows
 	if t.reads != nil {

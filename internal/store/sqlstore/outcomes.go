@@ -100,7 +100,7 @@ func (s *Store) putOutcomes(ctx context.Context, t *tx, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.await(ctx); err != nil {
+	if err := t.await(ctx); err != nil {
 		return err
 	}
 	others := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return arrived[j.outcome.DeliveryID] })

@@ -93,7 +93,7 @@ func (t *tx) indexPeers(ctx context.Context, jobs []*job) (*peerIndex, error) {
 	if err := t.askAll(ctx, selectChatsByLID, lids, scan); err != nil {
 		return nil, err
 	}
-	_, err := t.await(ctx)
+	err := t.await(ctx)
 	return x, err
 }
 

@@ -42,7 +42,7 @@ type tx struct {
 func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	if t.piped {
 		t.waiting = append(t.waiting, statement{text: query, args: args})
-		return t.await(ctx)
+		return t.send(ctx)
 	}
 	var res sql.Result
 	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
@@ -64,8 +64,7 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 func (t *tx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	if t.piped {
 		t.waiting = append(t.waiting, statement{text: query, args: args, scan: scan})
-		_, err := t.await(ctx)
-		return err
+		return t.await(ctx)
 	}
 	var rows *sql.Rows
 	stmt, err := t.statement(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
@@ -140,7 +139,7 @@ func (t *tx) draw(ctx context.Context, table string, n int) ([]int64, error) {
 	var ids []int64
 	err := t.askIDs(ctx, table, n, &ids)
 	if err == nil {
-		_, err = t.await(ctx)
+		err = t.await(ctx)
 	}
 	return ids, err
 }
@@ -174,7 +173,7 @@ func (t *tx) askIDs(ctx context.Context, table string, n int, ids *[]int64) erro
 
 // savepoint runs fn so that, when it fails, only what fn did is undone.
 func (t *tx) savepoint(ctx context.Context, fn func() error) error {
-	if _, err := t.await(ctx); err != nil { // what waits is not fn's
+	if _, err := t.send(ctx); err != nil { // what waits is not fn's
 		return err
 	}
 	if _, err := t.exec(ctx, `SAVEPOINT item`); err != nil {
@@ -183,7 +182,7 @@ func (t *tx) savepoint(ctx context.Context, fn func() error) error {
 	noted, told, bumped := len(t.events), len(t.changes), t.bumps
 	err := fn()
 	if err == nil {
-		_, err = t.await(ctx)
+		_, err = t.send(ctx)
 	}
 	if err != nil {
 		t.forget()

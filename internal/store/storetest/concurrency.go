@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 
@@ -195,6 +196,57 @@ var concurrencyTests = map[string]func(*testing.T, *world){
 				mu.Unlock()
 			}
 		})
+	},
+
+	// Who follows the messages of a workspace by their ids misses none, although two
+	// processes accept them, together with those of another workspace.
+	"NothingAppearsBelowAMessageThatIsSeen": func(t *testing.T, w *world) {
+		other, _ := w.workspace("second", 1000)
+		second := w.account(other, "+14840000002")
+		version := w.version()
+		stores := []store.Store{w.store, w.another()}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			together(24, func(worker int) {
+				for i := range 10 {
+					in := w.acceptance(func(a *store.Acceptance) {
+						a.Version = version
+						if (worker+i)%3 == 0 {
+							a.WorkspaceID, a.AccountID = other.ID, second.ID
+						}
+					})
+					if out := stores[worker%2].Accept(w.ctx(), in); out.Err != nil {
+						t.Error(out.Err)
+						return
+					}
+				}
+			})
+		}()
+		reader := w.another()
+		seen := make(map[int64]bool)
+		highest := make(map[int64]int64) // by account, of which each workspace has one
+		look := func() {
+			found := make(map[int64]int64)
+			w.must(reader.Backlog(w.ctx(), func(q store.Queued) error {
+				if q.MessageID < highest[q.AccountID] && !seen[q.MessageID] {
+					t.Errorf("message %d appeared after message %d", q.MessageID, highest[q.AccountID])
+				}
+				seen[q.MessageID] = true
+				found[q.AccountID] = max(found[q.AccountID], q.MessageID)
+				return nil
+			}))
+			maps.Copy(highest, found)
+		}
+		for running := true; running; {
+			select {
+			case <-ended:
+				running = false
+			default:
+			}
+			look()
+		}
+		same(t, "messages seen", len(seen), 240)
 	},
 }
 
