@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	filling "github.com/tidelinehq/tideline/bench/internal/fill"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -70,7 +71,9 @@ func fill(ctx context.Context, databases map[string]string, o *options) (*worklo
 			}
 			continue
 		}
-		if err := fillOne(ctx, database, stored); err != nil {
+		if err := filling.Through(ctx, database, "", func(ctx context.Context, database string) error {
+			return fillOne(ctx, database, stored)
+		}); err != nil {
 			return nil, err
 		}
 		if stored > 0 && o.Database == "" {

@@ -58,9 +58,14 @@ func open(ctx context.Context, database, dir string, o *options) (w *world, err 
 	if w.store, err = sqlstore.Open(ctx, sqlstore.Options{Database: database}); err != nil {
 		return w, err
 	}
-	w.closers = append(w.closers, w.store.Close)
+	w.closers = append(w.closers, func() error {
+		if w.store == nil {
+			return nil
+		}
+		return w.store.Close()
+	})
 	if w.ws, err = w.store.WorkspaceBySlug(ctx, slug); tideline.IsCode(err, tideline.CodeNotFound) {
-		err = w.fill(ctx, o)
+		err = w.fillAnew(ctx, database, dir, o)
 	}
 	if err == nil {
 		err = w.look(ctx)
@@ -77,6 +82,32 @@ func (w *world) close() error {
 		errs = append(errs, w.closers[i]())
 	}
 	return errors.Join(errs...)
+}
+
+// fillAnew fills the database, which nobody has open meanwhile: the store may
+// remember what was in it.
+func (w *world) fillAnew(ctx context.Context, database, dir string, o *options) error {
+	err := w.store.Close()
+	w.store = nil
+	if err != nil {
+		return err
+	}
+	err = fill.Through(ctx, database, dir, func(ctx context.Context, database string) error {
+		filling := &world{}
+		var err error
+		if filling.store, err = sqlstore.Open(ctx, sqlstore.Options{Database: database}); err != nil {
+			return err
+		}
+		return errors.Join(filling.fill(ctx, o), filling.store.Close())
+	})
+	if err != nil {
+		return err
+	}
+	if w.store, err = sqlstore.Open(ctx, sqlstore.Options{Database: database}); err != nil {
+		return err
+	}
+	w.ws, err = w.store.WorkspaceBySlug(ctx, slug)
+	return err
 }
 
 // fill makes a workspace with members, accounts, chats and messages. Every

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +18,12 @@ import (
 func fake(t *testing.T, script string) (*runner, goals.Run) {
 	t.Helper()
 	r := &runner{o: &options{}, dir: t.TempDir(), commit: "abc1234"}
-	if err := os.WriteFile(filepath.Join(r.dir, "fake"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+	// No other test may start a process while the file is open for writing: it would
+	// have it open too for a moment, and a file that is written to can't be run.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(filepath.Join(r.dir, "fake"), []byte("#!/bin/sh\n"+script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return r, goals.Run{ID: "fake", Bench: "fake", Args: []string{"--much"}, Quick: []string{"--little"}, Bound: time.Minute}
