@@ -46,9 +46,9 @@ func (s *server) openPages(messages *message.Service) (http.Handler, error) {
 	members := team.New(s.store, nil)
 	sections := []ui.Section{
 		s.entryPages(cookie, secure, messages),
-		live.New(live.Deps{Hub: s.live, Team: members, Chats: s.store, Presence: s.presence, Log: s.log}),
+		live.New(live.Deps{Hub: s.stage, Team: members, Chats: s.store, Presence: s.shown, Log: s.log}),
 		inbox.New(inbox.Deps{Storage: s.store, Messages: messages, Files: s.files.Service, Team: members, Log: s.log}),
-		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.outbox, s.store, members), Books: s.store, Viewers: members}),
+		usagepages.New(usagepages.Deps{Queue: outbox.NewDesk(s.queue, s.store, members), Books: s.store, Viewers: members}),
 		s.numberPages(members),
 		s.adminPages(members),
 		s.toolPages(members),

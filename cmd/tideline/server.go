@@ -25,6 +25,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/outbox"
 	"github.com/tidelinehq/tideline/internal/presence"
 	"github.com/tidelinehq/tideline/internal/profile"
+	"github.com/tidelinehq/tideline/internal/reach"
 	"github.com/tidelinehq/tideline/internal/retention"
 	"github.com/tidelinehq/tideline/internal/sandbox"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -58,7 +59,12 @@ type server struct {
 	url      string // without a path
 	store    *sqlstore.Store
 	live     *live.Hub
-	claim    *sqlstore.Claim
+	peers    peers
+	stage    stage
+	queue    *reach.Queue
+	numbers  *reach.Numbers
+	reactor  *reach.Reactor
+	shown    *reach.Presence
 	files    openedFiles
 	world    *sandbox.World  // nil in production, and when joined is set
 	joined   *sandbox.Joined // the sandbox's network, when another process runs it
@@ -85,7 +91,7 @@ type server struct {
 // After an error the stack must be taken down too.
 func (s *server) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.listen, s.openStore, s.openNetwork, s.openServices, s.openAPI,
+		s.openFolder, s.listen, s.openStore, s.openNode, s.openFilesPlace, s.openNetwork, s.openServices, s.openAPI,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -141,21 +147,22 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if options.KeepDeliveries, err = s.serve.Deliveries(); err != nil {
 		return err
 	}
-	host, _ := os.Hostname() // "" is as good as a wrong name
-	s.claim, err = sqlstore.TakeClaim(ctx, options, fmt.Sprintf("process %d on %s", os.Getpid(), host), claimWait)
-	if err != nil {
-		if errors.Is(err, sqlstore.ErrClaimed) {
-			return fmt.Errorf("%w: stop that server first, or name another database with --database", err)
+	if !s.common.OnPostgres() { // there, servers are nodes
+		claim, err := sqlstore.TakeClaim(ctx, options, processName(), claimWait)
+		if err != nil {
+			if errors.Is(err, sqlstore.ErrClaimed) {
+				return fmt.Errorf("%w: stop that server first, or name another database with --database", err)
+			}
+			return err
 		}
-		return err
+		s.stack.push("claim on the database", claim.Release)
 	}
-	s.stack.push("claim on the database", s.claim.Release)
 	if s.store, err = sqlstore.Open(ctx, options); err != nil {
 		return err
 	}
 	s.stack.push("store", s.store.Close)
 	s.live = live.New(s.store, live.Config{})
-	s.store.OnChanges(s.live.Publish)
+	s.stage = stage{Hub: s.live}
 	kind, err := s.store.Kind(ctx, string(s.folder.Kind))
 	if err != nil {
 		return err
@@ -163,6 +170,11 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if kind != string(s.folder.Kind) {
 		return fmt.Errorf("the database belongs to a %s server and the folder %s to a %s server: use one --database for each", kind, s.folder.Path, s.folder.Kind)
 	}
+	return nil
+}
+
+// openFilesPlace opens where files are kept.
+func (s *server) openFilesPlace(ctx context.Context) error {
 	notes := voice.New(voice.Config{FFmpeg: s.serve.FFmpeg, Dir: s.folder.In(voiceFolder)})
 	if err := notes.Sweep(); err != nil {
 		return err
@@ -176,7 +188,8 @@ func (s *server) openStore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.files, err = openFiles(ctx, s.store, kept, notes, s.fetcher(), s.log); err != nil {
+	s.files, err = openFiles(ctx, s.store, kept, notes, s.fetcher(), s.log)
+	if err != nil {
 		return err
 	}
 	s.stack.push("files", s.files.close)
@@ -193,6 +206,8 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 	}
 	if s.common.OnPostgres() {
 		options.Database = s.common.DatabaseURL()
+		options.Name = func() string { return sqlstore.NodeName(s.peers.Self()) }
+		options.Admit = sqlstore.AdmitNode(s.peers.Self)
 	}
 	switch {
 	case s.serve.Network != "":
@@ -216,20 +231,23 @@ func (s *server) openNetwork(ctx context.Context) (err error) {
 
 func (s *server) openServices(ctx context.Context) error {
 	perAccount := telemetry.NewAccounts(s.metrics)
+	shared := s.sharing()
+	s.stage.Stage = reach.NewStage(s.peers, s.live, s.log)
 	s.outbox = outbox.New(outbox.Deps{
 		Store: s.store, Sender: s.meow, Blobs: s.files.blobs, Logger: s.log, Observer: telemetry.NewOutbox(s.metrics),
-		Accounts: perAccount,
+		Accounts: perAccount, Shared: shared.outbox,
 	}, outbox.Config{Deadline: s.serve.SendDeadline})
-	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Logger: s.log}, profile.Config{})
-	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Logger: s.log}, inbox.Config{})
-	s.presence = presence.New(presence.Deps{Store: s.store, Connector: s.meow, Stage: s.live, Logger: s.log})
+	s.profiles = profile.New(profile.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Shared: shared.profiles, Logger: s.log}, profile.Config{})
+	s.inbox = inbox.New(inbox.Deps{Store: s.store, Connector: s.meow, Files: s.files.Service, Looker: s.profiles, Queue: s.outbox, Shared: shared.inbox, Logger: s.log}, inbox.Config{})
+	s.presence = presence.New(presence.Deps{Store: s.store, Connector: s.meow, Stage: s.stage, Logger: s.log})
 	var connector whatsapp.Connector = s.meow
 	if s.world != nil {
 		connector = s.world.Watch(s.meow) // the phones page scans the codes that are shown
 	}
 	s.accounts = account.New(account.Deps{
-		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Logger: s.log,
+		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Shared: shared.accounts, Logger: s.log,
 	}, account.Config{})
+	s.openReach()
 	s.openWebhooks()
 	if err := s.openRetention(); err != nil {
 		return err
@@ -244,8 +262,10 @@ func (s *server) openServices(ctx context.Context) error {
 		},
 	}.Register(s.metrics)
 	s.probes = &probes{version: buildVersion(), sandbox: s.common.Sandbox, storage: s.store}
-	if err := s.outbox.Load(ctx); err != nil {
-		return err
+	if shared.outbox == nil {
+		if err := s.outbox.Load(ctx); err != nil {
+			return err
+		}
 	}
 	s.probes.loaded.Store(true)
 	return nil
@@ -255,7 +275,7 @@ func (s *server) openAPI(context.Context) (err error) {
 	authenticator := auth.New(s.store, auth.Config{})
 	s.sessions = auth.NewSessions(s.store, auth.SessionConfig{Log: s.log})
 	refresher := auth.Refreshers{Tokens: authenticator, Sessions: s.sessions}
-	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.meow, NewMessageID: s.meow.NewMessageID})
+	messages := message.New(message.Deps{Store: s.store, Refresher: refresher, Reactor: s.reactor, NewMessageID: s.meow.NewMessageID})
 	s.meter = httpapi.NewMeter(s.store, s.log, nil)
 	s.uses = auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{
@@ -293,23 +313,23 @@ func (s *server) openAPI(context.Context) (err error) {
 // Take the stack down afterwards.
 func (s *server) run(ctx context.Context, announce func(welcomeJSON) error) error {
 	s.started = time.Now()
-	s.stack.start(ctx, "claim on the database", s.claim.Run)
 	s.stack.start(ctx, "live", s.live.Run)
 	s.stack.start(ctx, "changes of others", func(ctx context.Context) error { return s.live.Watch(ctx, s.store, s.log) })
-	s.stack.start(ctx, "webhooks", s.events.Run)
+	s.startNode(ctx)
 	s.stack.start(ctx, "inbox", s.inbox.Run)
 	s.stack.start(ctx, "profiles", s.profiles.Run)
 	s.stack.start(ctx, "presence", s.presence.Run)
 	s.stack.start(ctx, "accounts", s.accounts.Run)
 	s.stack.start(ctx, "outbox", s.outbox.Run)
+	if s.peers.bus != nil {
+		s.stack.start(ctx, "accounts of this node", s.peers.Run)
+	}
 	s.stack.start(ctx, "call meter", s.meter.Run)
 	s.stack.start(ctx, "sessions", s.sessions.Run)
 	s.stack.start(ctx, "uses of tokens", s.uses.Run)
-	s.stack.start(ctx, "pruning", s.prune)
-	s.stack.start(ctx, "retention", s.keeper.Run)
 	s.stack.start(ctx, "operator", operator.NewServer(s.socket, operator.Deps{
-		Accounts: s.accounts, Status: s.status, Logger: s.log,
-		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.outbox,
+		Accounts: s.numbers, Status: s.status, Logger: s.log,
+		Versions: operator.Versions{Get: s.version, Set: s.setVersion}, Queue: s.queue,
 	}).Run)
 	w, err := s.welcome(ctx)
 	if err != nil {

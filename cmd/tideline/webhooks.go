@@ -29,7 +29,7 @@ const (
 func (s *server) openWebhooks() {
 	renderer := &webhook.Renderer{PublicURL: s.publicURL(), APIPath: httpapi.Base, Link: s.files.Link}
 	s.events = webhook.NewDispatcher(webhook.Deps{
-		Store:    s.store,
+		Store:    eventLog{s.store, s.peers},
 		Poster:   safehttp.New(safehttp.Config{Guard: s.guard(), Timeout: tideline.DeliveryTimeout, MaxBytes: maxHookAnswer, IdlePerHost: idlePerHost}),
 		Renderer: renderer, Log: s.log, Observer: telemetry.NewWebhooks(s.metrics),
 	}, webhook.Config{UserAgent: "Tideline/" + buildVersion()})

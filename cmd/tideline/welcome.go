@@ -106,6 +106,10 @@ func (s *server) firstWorkspace(ctx context.Context) (w tideline.Workspace, made
 		}
 	}
 	w, _, err = s.workspaces().Create(ctx, c)
+	if tideline.IsCode(err, tideline.CodeConflict) { // another server of the database was faster
+		w, err = s.workspaces().Pick(ctx, c.Slug)
+		return w, false, err
+	}
 	return w, err == nil, err
 }
 

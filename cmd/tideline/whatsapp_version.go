@@ -77,8 +77,9 @@ func (s *server) setVersion(ctx context.Context, version string) (operator.Versi
 		return operator.Version{}, err
 	}
 	if err := s.store.SetSetting(ctx, versionSetting, version); err != nil {
-		return operator.Version{}, fmt.Errorf("the version is announced, but not kept for the next start: %w", err)
+		return operator.Version{}, fmt.Errorf("the version is announced by this server, but not kept for the next start: %w", err)
 	}
+	s.peers.signalJSON(signalVersion, version)
 	s.log.WarnContext(ctx, "announcing another whatsapp version", "version", s.meow.Version(), "built_in", meow.BuiltInVersion())
 	return s.version(), nil
 }

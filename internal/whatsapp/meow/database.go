@@ -3,8 +3,10 @@ package meow
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -30,15 +32,15 @@ type sessions struct {
 }
 
 func openSessions(ctx context.Context, o Options, log libraryLogger) (*sessions, error) {
-	driver, dsn := "sqlite", sqliteDSN(filepath.Join(o.DataDir, "whatsapp.db"))
+	kind, dsn := "sqlite", sqliteDSN(filepath.Join(o.DataDir, "whatsapp.db"))
 	if o.Database != "" {
-		driver, dsn = "pgx", o.Database
+		kind, dsn = "pgx", o.Database
 	}
-	db, err := openPool(driver, dsn)
+	db, err := openPool(kind, dsn, o)
 	if err != nil {
 		return nil, fmt.Errorf("open whatsapp sessions: %w", err)
 	}
-	if driver == "sqlite" {
+	if kind == "sqlite" {
 		// The library writes from several goroutines, some in transactions that
 		// read first; on one connection they can't collide, and it is faster too.
 		db.SetMaxOpenConns(1)
@@ -47,22 +49,46 @@ func openSessions(ctx context.Context, o Options, log libraryLogger) (*sessions,
 		db.SetMaxIdleConns(4)
 		db.SetConnMaxIdleTime(5 * time.Minute)
 	}
-	s := &sessions{db: db, container: sqlstore.NewWithDB(db, driver, log)}
-	if err := s.upgrade(ctx, driver); err != nil {
+	s := &sessions{db: db, container: sqlstore.NewWithDB(db, kind, log)}
+	if err := s.upgrade(ctx, kind); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare whatsapp sessions: %w", err), db.Close())
 	}
 	return s, nil
 }
 
-func openPool(driver, dsn string) (*sql.DB, error) {
-	if driver == "sqlite" {
-		return sql.Open(driver, dsn)
+func openPool(kind, dsn string, o Options) (*sql.DB, error) {
+	if kind == "sqlite" {
+		return sql.Open(kind, dsn)
 	}
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(requireDurableCommits)), nil
+	const given = "name" // what the connection was named, in its own notes
+	named := func(_ context.Context, conn *pgx.Conn) error {
+		if o.Name != nil && conn.PgConn().CustomData()[given] != o.Name() {
+			return driver.ErrBadConn
+		}
+		return nil
+	}
+	return stdlib.OpenDB(*config,
+		stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+			if o.Name != nil {
+				c.RuntimeParams = maps.Clone(c.RuntimeParams)
+				c.RuntimeParams["application_name"] = o.Name()
+			}
+			return nil
+		}),
+		stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+			conn.PgConn().CustomData()[given] = conn.Config().RuntimeParams["application_name"]
+			if o.Admit != nil {
+				if err := o.Admit(ctx, conn); err != nil {
+					return err
+				}
+			}
+			return errors.Join(requireDurableCommits(ctx, conn), named(ctx, conn))
+		}),
+		stdlib.OptionResetSession(named)), nil
 }
 
 // requireDurableCommits turns synchronous_commit on where a server, database or
@@ -97,8 +123,8 @@ func sqliteDSN(path string) string {
 	return u.String()
 }
 
-func (s *sessions) upgrade(ctx context.Context, driver string) (err error) {
-	if driver != "pgx" {
+func (s *sessions) upgrade(ctx context.Context, kind string) (err error) {
+	if kind != "pgx" {
 		return s.container.Upgrade(ctx)
 	}
 	conn, err := s.db.Conn(ctx)

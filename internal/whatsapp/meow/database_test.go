@@ -17,7 +17,7 @@ func TestKeysAreDurableAlthoughTheServerHasThatOff(t *testing.T) {
 		q := u.Query()
 		q.Set("synchronous_commit", given)
 		u.RawQuery = q.Encode()
-		db, err := openPool("pgx", u.String())
+		db, err := openPool("pgx", u.String(), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

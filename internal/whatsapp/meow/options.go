@@ -1,11 +1,14 @@
 package meow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Options says where a Connector keeps its sessions and which network it joins.
@@ -13,6 +16,13 @@ type Options struct {
 	// Database is a postgres:// URL for sessions in PostgreSQL. When empty they
 	// are kept in the SQLite file whatsapp.db in DataDir.
 	Database string
+	// Name gives what connections to PostgreSQL are named just now. One with another
+	// name is not used any more, so that a node that was shut out of the database, and
+	// is another one now, writes nothing by the connections of before. nil = any.
+	Name func() string
+	// Admit is asked about each new connection to PostgreSQL; after an error it is not
+	// used. nil = all are good.
+	Admit func(ctx context.Context, conn *pgx.Conn) error
 	// DataDir is an existing folder; needed when Database is empty.
 	DataDir string
 
