@@ -234,5 +234,6 @@ func allAnnouncements() map[string]func(*listener) {
 	maps.Copy(all, workAnnouncements)
 	maps.Copy(all, toolAnnouncements)
 	maps.Copy(all, teamAnnouncements)
+	maps.Copy(all, nodeAnnouncements)
 	return all
 }
