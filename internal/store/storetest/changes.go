@@ -36,7 +36,7 @@ var readers = strings.Fields(`
 func everyMethodHasARow(t *testing.T) {
 	all := reflect.TypeFor[store.Store]()
 	known := make(map[string]bool)
-	for _, name := range slices.Concat(readers, teamReaders, retentionReaders) {
+	for _, name := range slices.Concat(readers, teamReaders, retentionReaders, nodeReaders) {
 		known[name] = true
 	}
 	for name := range allAnnouncements() {

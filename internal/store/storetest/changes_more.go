@@ -235,5 +235,6 @@ func allAnnouncements() map[string]func(*listener) {
 	maps.Copy(all, toolAnnouncements)
 	maps.Copy(all, teamAnnouncements)
 	maps.Copy(all, retentionAnnouncements)
+	maps.Copy(all, nodeAnnouncements)
 	return all
 }

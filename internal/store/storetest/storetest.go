@@ -98,6 +98,10 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		t.Parallel()
 		testSearchModel(t, create)
 	})
+	t.Run("NodeModel", func(t *testing.T) {
+		t.Parallel()
+		testNodeModel(t, create)
+	})
 	t.Run("FanOutModel", func(t *testing.T) {
 		t.Parallel()
 		testFanOutModel(t, create)
