@@ -22,7 +22,8 @@ const (
 // React gives a message the account's reaction, in place of one that it gave
 // before, or takes it back with "". It costs nothing, does not wait in the queue
 // and returns when WhatsApp has it. Errors: validation_error (no reaction, or an
-// account or message that can't react now), not_found, permission_denied.
+// account or message that can't react now), not_found, permission_denied;
+// tideline.ErrElsewhere when another node holds the account, which is to be asked.
 func (s *Service) React(ctx context.Context, p *tideline.Principal, uid, emoji string) (store.MessageView, error) {
 	if !p.Member.Role.MaySend() {
 		return store.MessageView{}, tideline.Errorf(tideline.CodePermissionDenied, "A member with the role %s may not react to messages; ask an admin for another role", p.Member.Role)
@@ -42,6 +43,8 @@ func (s *Service) React(ctx context.Context, p *tideline.Principal, uid, emoji s
 		return store.MessageView{}, barred(v.Chat.Bar)
 	case s.reactor == nil || v.Account.DeviceJID == "":
 		return store.MessageView{}, errCantReact
+	case s.held != nil && !s.held(v.Account.ID):
+		return store.MessageView{}, tideline.ErrElsewhere
 	}
 	sender := m.Sender
 	if sender.Address() == "" && !m.FromMe {

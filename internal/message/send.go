@@ -25,6 +25,7 @@ type Service struct {
 	refresh  Refresher
 	accounts directory
 	reactor  Reactor
+	held     func(accountID int64) bool // see Deps
 	newID    func() string
 	int64N   func(int64) int64
 	now      func() time.Time
@@ -37,6 +38,9 @@ type Deps struct {
 	Reactor      Reactor             // nil = reactions can't be given
 	NewMessageID func() string       // draws WhatsApp message ids: whatsapp.Connector.NewMessageID
 	Int64N       func(n int64) int64 // uniform in [0, n), for gaps; nil = math/rand/v2
+	// Held reports whether the account is this node's now, which a reaction needs; nil =
+	// all are.
+	Held func(accountID int64) bool
 }
 
 // New makes a Service.
@@ -46,7 +50,7 @@ func New(d Deps) *Service {
 	}
 	return &Service{
 		store: d.Store, refresh: d.Refresher, accounts: directory{store: d.Store},
-		reactor: d.Reactor, newID: d.NewMessageID, int64N: d.Int64N, now: time.Now,
+		reactor: d.Reactor, newID: d.NewMessageID, int64N: d.Int64N, now: time.Now, held: d.Held,
 	}
 }
 

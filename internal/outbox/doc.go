@@ -26,6 +26,13 @@
 //     its deadline. Nothing is sent after a message of the lane until the outcome
 //     of the one before is on disk.
 //
+// Several nodes may work at one queue, see Shared. Then a Service has the lanes that
+// it adopted and not yielded, and the promises hold across the nodes: who yields a
+// lane has nothing of it in flight, and who adopts it goes on with the clock, the
+// order and the pause that are stored. Only when a node ends without yielding, or
+// loses its lease, is a message that was in flight sent again, under its id. Clocks
+// of nodes must agree for gaps to hold across a change of hands.
+//
 // The Pacer decides when (in memory, a few dozen bytes per lane, no goroutine
 // per lane); the Service does the sending. Time inside the Pacer is monotonic:
 // setting the machine's clock changes nothing for a running server.

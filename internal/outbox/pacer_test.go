@@ -241,3 +241,49 @@ func TestShorterGapCountsAfterAWakeDuringASend(t *testing.T) {
 		}
 	})
 }
+
+// A lane whose memory was given back begins anew, in the same place or for another
+// account, and leaves nothing behind.
+func TestAForgottenLaneLeavesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var handed []int64
+		p := outbox.NewPacer(func(_, message int64, _ time.Time) { handed = append(handed, message) })
+		stop := run(t, p)
+		q := func(account int64, messages ...int64) {
+			for _, m := range messages {
+				p.Enqueue([]store.Queued{{AccountID: account, MessageID: m, Gap: time.Second}})
+			}
+		}
+		for round := range int64(3) {
+			q(1, 10, 11, 12) // 10 is in flight, as nobody ends it
+			q(2, 20)
+			p.Pause(3)
+			q(3, 30, 31)
+			pass(0)
+			p.PutFirst(1, 12)
+			p.SetAside(2)
+			for account := int64(1); account <= 4; account++ {
+				p.Forget(account)
+			}
+			if queued, inFlight := p.Queued(); queued != 0 || inFlight != 0 {
+				t.Errorf("round %d: %d queued, %d in flight", round, queued, inFlight)
+			}
+			p.Finish(1, time.Now()) // comes too late
+			handed = nil
+			q(3, 32) // is not paused any more, and waits for no gap
+			q(5+round, 50)
+			pass(0)
+			if want := []int64{32, 50}; !slices.Equal(handed, want) {
+				t.Errorf("round %d: handed out %v, want %v", round, handed, want)
+			}
+			p.Forget(3)
+			p.Forget(5 + round)
+		}
+		pass(time.Hour)
+		if len(handed) != 2 {
+			t.Errorf("handed out %v, of which some were forgotten", handed)
+		}
+		stop()
+	})
+}

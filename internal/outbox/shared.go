@@ -176,7 +176,7 @@ func (s *Service) begin(a *attempt) {
 		defer s.release(l)
 		ctx, cancel := context.WithCancel(s.attemptCx)
 		defer cancel()
-		defer context.AfterFunc(l.ctx, cancel)() //nolint:contextcheck // the lane's own end
+		defer context.AfterFunc(l.ctx, cancel)()
 		a.run(ctx)
 	})
 }

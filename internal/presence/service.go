@@ -30,6 +30,9 @@ type Deps struct {
 	Connector whatsapp.Presencer
 	Stage     Stage
 	Logger    *slog.Logger // nil: silent
+	// Held reports whether the account is this node's now; nil: all are. What is said of
+	// others is passed over: say it to the node that holds them. It must not block.
+	Held func(accountID int64) bool
 }
 
 const (
@@ -96,6 +99,9 @@ func (s *Service) Run(ctx context.Context) error {
 // Open says that a member has a chat on screen, so that what is in it is read. It is
 // to be repeated while that lasts, and at once when something new came.
 func (s *Service) Open(chat tideline.Chat) {
+	if s.deps.Held != nil && !s.deps.Held(chat.AccountID) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(chat.WorkspaceID, chat.AccountID)
@@ -168,6 +174,25 @@ func (s *Service) Connected(accountID int64) {
 	l.disconnect()
 	l.retryAt = time.Time{}
 	s.kick(l)
+}
+
+// Yielded says that another node holds an account from now on: what is known of who
+// looks and writes there is forgotten, and nothing more is asked of the connector.
+func (s *Service) Yielded(accountID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[accountID]
+	if l == nil {
+		return
+	}
+	l.disconnect()
+	clear(l.open)
+	clear(l.writers)
+	l.heard = nil
+	l.sleep()
+	if !l.working { // else whoever works at it does so
+		delete(s.lanes, accountID)
+	}
 }
 
 // lane gives the lane of an account; mu is held.

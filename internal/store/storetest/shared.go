@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,45 @@ var sharedQueueTests = map[string]func(*testing.T, *world){
 		w.must(err)
 		same(t, "accounts", got, all)
 		same(t, "number", len(got), 2)
+	},
+
+	"OthersWorkHidesNothing": func(t *testing.T, w *world) {
+		for i := range 3 {
+			w.receiveMessage(fmt.Sprintf("M%d", i), func(r *store.Reception) {
+				r.ReceivedAt = w.now.Add(time.Duration(i) * time.Minute)
+				r.Message.Media = &store.NewMedia{Name: fmt.Sprintf("%d.jpg", i), MIMEType: "image/jpeg", Ref: []byte("ref")}
+			})
+			w.must(w.store.PutHistoryChunk(w.ctx(), store.HistoryChunk{WorkspaceID: w.ws.ID, AccountID: w.acc.ID,
+				Chunk: fmt.Sprint(i), Ref: []byte("ref"), AnnouncedAt: w.now.Add(time.Duration(i) * time.Minute)}))
+		}
+		now := w.now.Add(time.Minute) // the last of each is not due yet
+		all, err := w.store.DueDownloads(w.ctx(), now, 10)
+		w.must(err)
+		same(t, "due downloads", len(all), 2)
+		rest, err := w.store.DueDownloadsFrom(w.ctx(), now, 1, 10)
+		w.must(err)
+		same(t, "behind the first", rest, all[1:])
+		at, err := w.store.NextDownloadAfter(w.ctx(), now)
+		w.must(err)
+		same(t, "next download", at, w.now.Add(2*time.Minute))
+		at, err = w.store.NextDownloadAfter(w.ctx(), now.Add(time.Hour))
+		w.must(err)
+		same(t, "next of none", at, time.Time{})
+		for i, want := range []string{"0", "1", ""} {
+			c, found, err := w.store.DueHistoryChunkFrom(w.ctx(), now, i)
+			w.must(err)
+			same(t, "chunk", []any{c.Chunk, found}, []any{want, want != ""})
+		}
+		at, err = w.store.NextHistoryChunkAfter(w.ctx(), now)
+		w.must(err)
+		same(t, "next chunk", at, w.now.Add(2*time.Minute))
+		profiles, err := w.store.DueProfiles(w.ctx(), now.Add(time.Hour), nil, 10)
+		w.must(err)
+		for i := range len(profiles) + 1 {
+			got, err := w.store.DueProfilesFrom(w.ctx(), now.Add(time.Hour), nil, i, 10)
+			w.must(err)
+			same(t, "profiles", len(got), len(profiles)-i)
+		}
 	},
 
 	// Several servers accept for one account while another one follows its lane: it
