@@ -58,7 +58,7 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 func TestFileSetsOnlySettings(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
-		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is the name of no flag; those of the server are allow-network, data, database, ffmpeg, history-days, json, listen, log-format`,
+		`{"lisen": "127.0.0.1:9"}`: `sets "lisen", which is the name of no flag; those of the server are allow-network, data, database, ffmpeg, files, history-days, json, listen, log-format`,
 		`{"help": true}`:           `sets "help"`,
 		`["listen"]`:               "is not a JSON object",
 		`{} {}`:                    "keep one object",
