@@ -10,10 +10,6 @@ import (
 	"github.com/tidelinehq/tideline/internal/store"
 )
 
-// lostPause is how long bytes that could not be removed are left alone. The place
-// where they are may be away, and nobody waits for them.
-const lostPause = time.Minute
-
 // maxResting bounds the accounts that rest at the same time, because storage is
 // told all of them.
 const maxResting = 500
@@ -35,7 +31,7 @@ func (s *Service) Run(ctx context.Context) error {
 		err := errors.Join(s.nameNew(ctx), s.visitDue(ctx, resting))
 		if now := time.Now(); !now.Before(removeAgain) {
 			if lost := s.removeLost(ctx); lost != nil {
-				removeAgain = now.Add(lostPause)
+				removeAgain = now.Add(s.cfg.FailurePause) // their place may be away, and nobody waits for them
 				err = errors.Join(err, lost)
 			}
 		}
