@@ -40,7 +40,7 @@ type Config struct {
 	Default tideline.Retention
 	Every   time.Duration // between two sweeps; an hour
 	Page    int           // messages that one step deletes at most; 500
-	Piece   int           // messages in one transaction; 50
+	Piece   int           // messages in one transaction; 25
 	Part    int           // messages in one part of the archive; 1000
 	// Rest waits between two transactions, given how long the one before took; nil
 	// waits as long as that, but 100 ms at most.
@@ -71,7 +71,7 @@ func New(deps Deps, cfg Config) *Service {
 		cfg.Page = 500
 	}
 	if cfg.Piece <= 0 {
-		cfg.Piece = 50
+		cfg.Piece = 25
 	}
 	if cfg.Part <= 0 {
 		cfg.Part = 1000

@@ -37,3 +37,13 @@ func Compact(ctx context.Context, o Options) (before, after int64, err error) {
 	}
 	return before, size(), err
 }
+
+// Size is what the database takes, in bytes. It serves the operator.
+func (s *Store) Size(ctx context.Context) (n int64, err error) {
+	query := `SELECT pg_database_size(current_database())`
+	if s.d == dialectSQLite {
+		query = `SELECT (SELECT page_count FROM pragma_page_count()) * (SELECT page_size FROM pragma_page_size())`
+	}
+	err = s.reader().one(ctx, query, nil, &n)
+	return n, failed("size", err)
+}
