@@ -58,6 +58,7 @@ func (p *pages) open(ctx context.Context, chats []int64, sessions []string) erro
 		})
 	}
 	running.Wait()
+	p.http.CloseIdleConnections()
 	if err := context.Cause(ctx); err != nil && !ended(err) {
 		return err
 	}

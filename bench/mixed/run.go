@@ -137,13 +137,13 @@ func (w *world) run(ctx context.Context) (r result, err error) {
 	if _, err := load.RunPaced(ctx, w.node.Addr, w.o.Conns, 1000, 2*time.Second, w.requests); err != nil {
 		return r, err
 	}
+	w.page = newPages(w.node.Addr)
 	chats, err := w.callOnce(ctx)
 	if err != nil {
 		return r, err
 	}
 	background, end := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	w.page = newPages(w.node.Addr)
 	running.Go(func() {
 		if err := w.page.open(background, chats, w.node.Sessions); err != nil {
 			cancel(err)
@@ -177,7 +177,7 @@ func (w *world) caller(page int) network.People {
 
 // callOnce makes the chats that pages will have open, and gives them.
 func (w *world) callOnce(ctx context.Context) ([]int64, error) {
-	api, err := client.New("http://"+w.node.Addr, node.Token)
+	api, err := client.New("http://"+w.node.Addr, node.Token, client.WithHTTPClient(w.page.http))
 	if err != nil {
 		return nil, err
 	}
