@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,7 +66,10 @@ func (p *pages) open(ctx context.Context, chats []int64, sessions []string) erro
 	return nil
 }
 
-func ended(err error) bool { return err == context.Canceled || err == context.DeadlineExceeded }
+// ended says that nothing but the end of a context is wrong.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // page is one of them.
 type page struct {
