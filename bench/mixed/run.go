@@ -30,6 +30,7 @@ const (
 	streams = 20
 	gapMin  = time.Second
 	gapMax  = 3 * time.Second
+	calm    = 3 * time.Second // after the load that shows what is possible at most
 )
 
 func account(i int) string  { return fmt.Sprintf("+1484%07d", 1000000+i) }
@@ -206,6 +207,12 @@ func (w *world) rounds(ctx context.Context) (r result, err error) {
 	most, err := load.Run(ctx, w.node.Addr, w.o.Conns, 3*time.Second, w.requests)
 	if err = errors.Join(err, refused(most)); err != nil {
 		return r, err
+	}
+	// What piled up meanwhile is not what half the load does.
+	select {
+	case <-time.After(calm):
+	case <-ctx.Done():
+		return r, ctx.Err()
 	}
 	r.MostPerSecond = most.Rate()
 	if r.PerSecond == 0 {
