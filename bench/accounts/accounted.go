@@ -22,6 +22,12 @@ func (w *steadyWorld) account(ctx context.Context, database string, r *steadyRes
 	if err != nil {
 		return fmt.Errorf("read what is stored: %w", err)
 	}
+	return r.judge(network.Written{Messages: len(w.requests), Digest: w.asked}, w.written, shown, stored)
+}
+
+// judge compares what programs asked for with what phones show, and what people
+// wrote with what is stored.
+func (r *steadyResult) judge(asked, written network.Written, shown, stored network.Shown) error {
 	r.Shown, r.ShownTwice, r.Resent = shown.Messages, shown.Twice, shown.Resent
 	r.Stored, r.StoredTwice = stored.Messages, stored.Twice
 	var wrong []error
@@ -30,9 +36,9 @@ func (w *steadyWorld) account(ctx context.Context, database string, r *steadyRes
 			wrong = append(wrong, fmt.Errorf(format, args...))
 		}
 	}
-	check(shown.Messages == len(w.requests) && shown.Digest == w.asked, "phones show %d messages, and programs asked for %d; they are not the same", shown.Messages, len(w.requests))
+	check(shown.Messages == asked.Messages && shown.Digest == asked.Digest, "phones show %d messages, and programs asked for %d; they are not the same", shown.Messages, asked.Messages)
 	check(shown.Twice == 0, "phones show %d messages twice", shown.Twice)
-	check(stored.Messages == w.written.Messages && stored.Digest == w.written.Digest, "%d messages of people are stored, and they wrote %d; they are not the same", stored.Messages, w.written.Messages)
+	check(stored.Messages == written.Messages && stored.Digest == written.Digest, "%d messages of people are stored, and they wrote %d; they are not the same", stored.Messages, written.Messages)
 	check(stored.Twice == 0, "%d messages of people are stored twice", stored.Twice)
 	check(r.Failed == 0, "%d messages failed", r.Failed)
 	check(r.LogLines == 0, "the server's log has %d warnings and errors", r.LogLines)

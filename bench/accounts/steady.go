@@ -168,7 +168,7 @@ func (w *steadyWorld) traffic(ctx context.Context) error {
 	traffic.Go(func() {
 		var err error
 		w.written, err = w.net.Write(ctx, network.People{
-			Customers: w.network, Accounts: w.numbers, PerSecond: float64(w.o.Accounts) / w.o.Hear.Seconds(), For: w.length(),
+			Customers: w.network, Accounts: w.numbers, Circle: w.o.Contacts, PerSecond: float64(w.o.Accounts) / w.o.Hear.Seconds(), For: w.length(),
 		})
 		if err != nil {
 			cancel(fmt.Errorf("people write: %w", err))

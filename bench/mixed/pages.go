@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,13 +59,17 @@ func (p *pages) open(ctx context.Context, chats []int64, sessions []string) erro
 		})
 	}
 	running.Wait()
+	p.http.CloseIdleConnections()
 	if err := context.Cause(ctx); err != nil && !ended(err) {
 		return err
 	}
 	return nil
 }
 
-func ended(err error) bool { return err == context.Canceled || err == context.DeadlineExceeded }
+// ended says that nothing but the end of a context is wrong.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // page is one of them.
 type page struct {

@@ -30,6 +30,7 @@ const (
 	streams = 20
 	gapMin  = time.Second
 	gapMax  = 3 * time.Second
+	calm    = 3 * time.Second // after the load that shows what is possible at most
 )
 
 func account(i int) string  { return fmt.Sprintf("+1484%07d", 1000000+i) }
@@ -137,13 +138,13 @@ func (w *world) run(ctx context.Context) (r result, err error) {
 	if _, err := load.RunPaced(ctx, w.node.Addr, w.o.Conns, 1000, 2*time.Second, w.requests); err != nil {
 		return r, err
 	}
+	w.page = newPages(w.node.Addr)
 	chats, err := w.callOnce(ctx)
 	if err != nil {
 		return r, err
 	}
 	background, end := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	w.page = newPages(w.node.Addr)
 	running.Go(func() {
 		if err := w.page.open(background, chats, w.node.Sessions); err != nil {
 			cancel(err)
@@ -177,7 +178,7 @@ func (w *world) caller(page int) network.People {
 
 // callOnce makes the chats that pages will have open, and gives them.
 func (w *world) callOnce(ctx context.Context) ([]int64, error) {
-	api, err := client.New("http://"+w.node.Addr, node.Token)
+	api, err := client.New("http://"+w.node.Addr, node.Token, client.WithHTTPClient(w.page.http))
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +207,12 @@ func (w *world) rounds(ctx context.Context) (r result, err error) {
 	most, err := load.Run(ctx, w.node.Addr, w.o.Conns, 3*time.Second, w.requests)
 	if err = errors.Join(err, refused(most)); err != nil {
 		return r, err
+	}
+	// What piled up meanwhile is not what half the load does.
+	select {
+	case <-time.After(calm):
+	case <-ctx.Done():
+		return r, ctx.Err()
 	}
 	r.MostPerSecond = most.Rate()
 	if r.PerSecond == 0 {

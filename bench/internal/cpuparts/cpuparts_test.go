@@ -18,8 +18,7 @@ func TestWorkBelongsToThePartThatDoesIt(t *testing.T) {
 	if err := pprof.StartCPUProfile(&profile); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]float64{}
-	for i := 0; i < 5_000_000 && t.Context().Err() == nil; i++ {
+	for i := 0; i < 1_000_000 && t.Context().Err() == nil; i++ {
 		_ = webhook.NewSecret()
 	}
 	pprof.StopCPUProfile()

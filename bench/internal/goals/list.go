@@ -17,16 +17,16 @@ func Runs() []Run {
 			Quick: []string{"--seconds", "16"}, Only: SQLite, Bound: 2 * time.Minute,
 		},
 		{
-			ID: "accounts", Bench: "accounts", Args: []string{"--accounts", "1000", "--messages", "0"},
-			Quick: []string{"--accounts", "50", "--messages", "0"}, Bound: 6 * time.Minute,
+			ID: "accounts", Bench: "accounts", Args: []string{"--accounts", "1000", "--messages", "0", "--seconds", "500"},
+			Quick: []string{"--accounts", "50", "--messages", "0"}, Bound: 9 * time.Minute,
 		},
 		{
 			ID: "messages", Bench: "accounts", Args: []string{"--accounts", "200", "--messages", "3000"},
 			Quick: []string{"--accounts", "50", "--messages", "300"}, Bound: 6 * time.Minute,
 		},
 		{
-			ID: "steady", Bench: "accounts", Args: []string{"--steady", "--accounts", "1000", "--minutes", "10"},
-			Quick: []string{"--steady", "--accounts", "50", "--minutes", "0.5"}, Only: SQLite, Bound: 20 * time.Minute,
+			ID: "steady", Bench: "accounts", Args: []string{"--steady", "--accounts", "1000", "--minutes", "10", "--seconds", "600"},
+			Quick: []string{"--steady", "--accounts", "50", "--minutes", "0.5"}, Only: SQLite, Bound: 22 * time.Minute,
 		},
 		{
 			ID: "mixed", Bench: "mixed", Args: []string{"--rounds", "6"},

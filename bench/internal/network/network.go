@@ -110,6 +110,7 @@ func (w Where) call(ctx context.Context, path string, in, out any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Close = true // calls are few, and leave nothing open
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

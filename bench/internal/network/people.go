@@ -12,11 +12,14 @@ import (
 	"github.com/tidelinehq/tideline/wasim"
 )
 
-// People write to accounts at a constant rate: each message goes from a random
-// customer to the next account.
+// People write to accounts at a constant rate: each message goes to the next
+// account, from a random one of its customers.
 type People struct {
-	Customers []string      `json:"customers"` // numbers
-	Accounts  []string      `json:"accounts"`
+	Customers []string `json:"customers"` // numbers
+	Accounts  []string `json:"accounts"`
+	// Circle is how many customers each account has: the first one those from the
+	// first customer on, the second those from the second on. 0 = all.
+	Circle    int           `json:"circle"`
 	PerSecond float64       `json:"per_second"`
 	For       time.Duration `json:"for"`
 }
@@ -39,6 +42,9 @@ func write(ctx context.Context, sim *wasim.Server, p People) (w Written, err err
 	if len(p.Customers) == 0 || len(p.Accounts) == 0 || p.PerSecond <= 0 {
 		return w, fmt.Errorf("people need customers, accounts and a rate")
 	}
+	if p.Circle <= 0 || p.Circle > len(p.Customers) {
+		p.Circle = len(p.Customers)
+	}
 	total := int64(p.PerSecond * p.For.Seconds())
 	began := time.Now()
 	var next atomic.Int64
@@ -58,7 +64,8 @@ func write(ctx context.Context, sim *wasim.Server, p People) (w Written, err err
 				case <-ctx.Done():
 					return
 				}
-				from, to := p.Customers[rnd.IntN(len(p.Customers))], p.Accounts[int(i)%len(p.Accounts)]
+				account := int(i) % len(p.Accounts)
+				from, to := p.Customers[(account+rnd.IntN(p.Circle))%len(p.Customers)], p.Accounts[account]
 				text := fmt.Sprintf(Stamp+"word %d: where is my order?", time.Now().UnixNano(), i)
 				wrote := fmt.Errorf("no phone has number %s", from)
 				if phone, ok := sim.Phone(from); ok {

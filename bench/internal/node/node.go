@@ -67,6 +67,12 @@ func Start(ctx context.Context, s Setup) (*Node, error) {
 	return &Node{Addr: r.Addr, Sessions: r.Sessions, Process: p, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}, nil
 }
 
+// Stop stops the server. Doing it twice is fine.
+func (n *Node) Stop() error {
+	n.http.CloseIdleConnections()
+	return n.Process.Stop()
+}
+
 // State is what a server holds and did.
 type State struct {
 	Heap       int64         `json:"heap"` // bytes; live ones when it was asked to collect
