@@ -184,7 +184,7 @@ func runServer(ctx context.Context, c *setup) (err error) {
 		return err
 	}
 	s.who = auth.New(s.store, auth.Config{})
-	messages := message.New(message.Deps{Store: s.store, Refresher: s.who, Reactor: s.conn, NewMessageID: s.conn.NewMessageID})
+	messages := message.New(message.Deps{Store: s.store, Refresher: s.who, NewMessageID: s.conn.NewMessageID})
 	meter := httpapi.NewMeter(s.store, log, nil)
 	s.api = httpapi.New(httpapi.Config{}, httpapi.Deps{
 		Auth: s.who, Messages: messages, Files: files, Storage: s.store, Meter: meter, Log: log,

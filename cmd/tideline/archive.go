@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tidelinehq/tideline/internal/blob/local"
+	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/retention"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
@@ -185,7 +186,7 @@ func (a *app) export(ctx context.Context, parts []store.ArchivePart, w io.Writer
 	if err != nil {
 		return err
 	}
-	blobs, err := local.Join(folder.In(blobFolder))
+	blobs, err := local.Join(config.PlaceFolder("", folder.Path))
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (a *app) openBackup(ctx context.Context, folder datadir.Folder) (_ *backupO
 		b.source.Folder = append(b.source.Folder, fileOf(folder, tokenFile)...)
 	}
 	b.source.Folder = append(b.source.Folder, fileOf(folder, config.DefaultFile)...)
-	blobs, err := local.Join(folder.In(blobFolder))
+	blobs, err := local.Join(config.PlaceFolder("", folder.Path))
 	if err != nil {
 		return nil, err
 	}

@@ -197,7 +197,7 @@ func (k keeping) Adopt(ctx context.Context, h store.Hold) error {
 		return err
 	}
 	k.inbox.Adopted()
-	k.profiles.Wake(h.AccountID)
+	k.profiles.Wake()
 	return nil
 }
 

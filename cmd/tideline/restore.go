@@ -257,7 +257,7 @@ func (p *place) fill(ctx context.Context, from string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	blobs, err := local.Open(p.folder.In(blobFolder))
+	blobs, err := local.Open(config.PlaceFolder("", p.folder.Path))
 	if err != nil {
 		return err
 	}

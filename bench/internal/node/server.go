@@ -151,7 +151,7 @@ func (s *server) openServices(ctx context.Context) error {
 func (s *server) openHandler(ctx context.Context) error {
 	members := team.New(s.store, nil)
 	messages := message.New(message.Deps{
-		Store: s.store, Refresher: auth.Refreshers{Tokens: s.who, Sessions: s.sessions}, Reactor: s.conn, NewMessageID: s.conn.NewMessageID,
+		Store: s.store, Refresher: auth.Refreshers{Tokens: s.who, Sessions: s.sessions}, NewMessageID: s.conn.NewMessageID,
 	})
 	s.meter, s.uses = httpapi.NewMeter(s.store, s.log, nil), auth.NewUses(s.store, s.log)
 	api := httpapi.New(httpapi.Config{}, httpapi.Deps{

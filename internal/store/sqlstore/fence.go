@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidelinehq/tideline/internal/store"
 )
 
@@ -18,6 +20,26 @@ func (s *Store) Fence(nodeID int64) { s.node.Store(nodeID) }
 // NodeName is the application_name of a node's connections. Whoever expels the
 // node finds them by it.
 func NodeName(nodeID int64) string { return "tideline node " + strconv.FormatInt(nodeID, 10) }
+
+// AdmitNode gives what refuses new connections of a node that was expelled, for pools
+// of other packages on the same database. nodeID gives the node that this process is; 0
+// = none, which is admitted.
+func AdmitNode(nodeID func() int64) func(ctx context.Context, conn *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		id := nodeID()
+		if id == 0 {
+			return nil
+		}
+		var there bool
+		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM nodes WHERE id = $1)`, id).Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			return store.ErrExpelled
+		}
+		return nil
+	}
+}
 
 // connectionName is what the connections of the pool are named.
 func (s *Store) connectionName() string {

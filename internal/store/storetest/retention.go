@@ -295,8 +295,7 @@ var retentionTests = map[string]func(*testing.T, *world){
 		w.sent("+14840000056", with(once))
 		w.sent("+14840000056", with(recent))
 		other, _ := w.workspace("second", 10)
-		strangers := *w
-		strangers.ws = other
+		strangers := &world{t: w.t, open: w.open, store: w.store, ws: other, now: w.now}
 		w.now = w.now.Add(50 * day)
 		theirs := w.oldFile()
 		w.sent("+14840000056", with(recent))
