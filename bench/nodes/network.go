@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/tidelinehq/tideline/wasim"
@@ -17,7 +16,6 @@ type network struct {
 	sim       *wasim.Server
 	accounts  []string // numbers
 	customers []string
-	logins    atomic.Int64
 }
 
 func openNetwork(ctx context.Context, o *options) (*network, error) {

@@ -209,7 +209,7 @@ func (s *simulation) facts(ctx context.Context) (*facts, *report, error) {
 		Nodes: s.o.Nodes, Accounts: s.o.Accounts, Customers: s.o.Customers, Minutes: s.o.Minutes, Seed: s.o.Seed,
 		AnswersLost: int(t.lost.Load()), Refused: int(t.refused.Load()),
 		Restarts: s.restarts, RestartRequests: int(t.during.Load()), RestartFailures: int(t.fails.Load()),
-		faults: make(map[string]int), wrong: t.wrong,
+		Logins: int(s.net.sim.Stats().Logins), faults: make(map[string]int), wrong: t.wrong,
 	}
 	for _, one := range s.faults {
 		r.faults[one.Kind]++
