@@ -56,6 +56,7 @@ type Store struct {
 	onChanges  func([]tideline.Change)
 	bumps      atomic.Int64 // of the configuration version, by this process
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
+	ailing     ailment
 }
 
 var _ store.Store = (*Store)(nil)
@@ -74,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if _, err := Migrate(ctx, o); err != nil {
 		return nil, err
 	}
-	s := &Store{d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize)}
+	s := &Store{d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize), ailing: ailment{log: o.Logger}}
 	var err error
 	if s.d == dialectSQLite {
 		err = s.openSQLite(ctx, o)
@@ -105,7 +106,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 		return errors.Join(err, s.pool.Close(), s.writer.Close(), s.writerPool.Close())
 	}
 	s.prepared = make(map[string]*sql.Stmt)
-	all := []*committer{startCommitter(o.MaxBatch, s.commitSQLite)}
+	all := []*committer{startCommitter(o.MaxBatch, s.watched(s.commitSQLite))}
 	s.accepts, s.settles = all, all
 	return nil
 }
@@ -122,8 +123,8 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return errors.Join(err, s.pool.Close())
 	}
 	for range max(o.Workers, 1) {
-		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
-		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
+		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
+		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
 	}
 	return nil
 }
