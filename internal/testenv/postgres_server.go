@@ -99,6 +99,12 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 	if err != nil {
 		return nil, err
 	}
+	return launchPostgresAt(ctx, bin, dir, port, password, owner)
+}
+
+// launchPostgresAt starts the server on a port, with settings (name=value) beside
+// those of postgresArgs.
+func launchPostgresAt(ctx context.Context, bin, dir string, port int, password string, owner *account, settings ...string) (*postgresServer, error) {
 	logPath := filepath.Join(dir, "server.log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -110,7 +116,11 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 
-	cmd := exec.Command(filepath.Join(bin, "postgres"), postgresArgs(dir, port)...)
+	args := postgresArgs(dir, port)
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	// The server and its children keep this end open until the last of them is

@@ -40,26 +40,26 @@ func (s *Store) TroubleState() store.TroubleState {
 	return s.ailing.state
 }
 
-// failed notes a commit that ended with err.
-func (a *ailment) failed(err error) {
+// failed notes a commit that ended with err, and reports whether trouble begins.
+func (a *ailment) failed(err error) (begins bool) {
 	trouble := troubleOf(err)
 	if trouble == "" {
-		return // it is about what was to be stored
+		return false // it is about what was to be stored
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state.Trouble == trouble {
-		return
+		return false
 	}
 	now := time.Now()
 	since := a.state.Since
 	if a.state.Trouble == "" {
-		since = now
+		since, begins = now, true
 	}
 	a.state = store.TroubleState{Trouble: trouble, Since: since}
 	a.present.Store(true)
 	if a.said = now.After(a.silent[trouble]); !a.said {
-		return
+		return begins
 	}
 	if a.silent == nil {
 		a.silent = make(map[store.Trouble]time.Time)
@@ -67,6 +67,7 @@ func (a *ailment) failed(err error) {
 	a.silent[trouble] = now.Add(ailingQuiet)
 	a.log.LogAttrs(context.Background(), slog.LevelError, "nothing can be stored; requests are refused until it can",
 		slog.String("why", trouble.String()), slog.String("do", trouble.Advice()), slog.Any("error", err))
+	return begins
 }
 
 // succeeded notes a commit.

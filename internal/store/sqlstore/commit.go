@@ -336,8 +336,9 @@ func (s *Store) transactAgain(ctx context.Context, fn func(ctx context.Context, 
 			break
 		}
 	}
-	if ctx.Err() == nil {
-		s.ailing.failed(err)
+	if ctx.Err() == nil && s.ailing.failed(err) {
+		// The committers go on trying, once they know.
+		_ = s.accepts[0].enqueue(context.Background(), &job{write: touch}) //nolint:contextcheck // nobody waits for it
 	}
 	return err
 }
