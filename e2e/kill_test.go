@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -70,8 +71,10 @@ type crowd struct {
 	done    sync.WaitGroup
 
 	rush     atomic.Bool   // don't think between two messages
+	ailing   atomic.Bool   // the server may answer that it can store nothing (503)
 	accepted atomic.Int64  // messages so far
-	beat     chan struct{} // capacity 1: accepted grew
+	refused  atomic.Int64  // answers of 503 so far
+	beat     chan struct{} // capacity 1: accepted or refused grew
 
 	mu      sync.Mutex
 	api     *client.Client // of the server that is up; nil = none is
@@ -239,7 +242,14 @@ func (c *crowd) sendOne(ctx context.Context, s *sender, n int) error {
 			}
 			return nil
 		}
-		if refusal, refused := errors.AsType[*client.Error](err); refused {
+		refusal, refused := errors.AsType[*client.Error](err)
+		if refused && refusal.Status == http.StatusServiceUnavailable && c.ailing.Load() {
+			c.refused.Add(1)
+			select {
+			case c.beat <- struct{}{}:
+			default:
+			}
+		} else if refused {
 			return fmt.Errorf("a running server refused %q: %w", m.Text, refusal)
 		}
 		s.lost++

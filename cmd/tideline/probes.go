@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidelinehq/tideline/internal/store"
 )
 
 // readyTimeout bounds the question to storage behind /readyz.
@@ -18,6 +21,7 @@ type probes struct {
 	sandbox bool
 	storage interface {
 		Version(ctx context.Context) (int64, error)
+		TroubleState() store.TroubleState
 	}
 	loaded   atomic.Bool // the outbox knows what is queued
 	draining atomic.Bool // the server is stopping
@@ -41,6 +45,10 @@ func (p *probes) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if _, err := p.storage.Version(ctx); err != nil {
 		v.Reasons = append(v.Reasons, "the database does not answer") // why is in the log of whoever needs it
+	}
+	if trouble := p.storage.TroubleState(); trouble.Trouble != "" {
+		v.Reasons = append(v.Reasons, fmt.Sprintf("nothing can be stored since %s: %s",
+			trouble.Since.UTC().Format(time.RFC3339), trouble.Trouble))
 	}
 	status := http.StatusOK
 	if len(v.Reasons) > 0 {

@@ -11,27 +11,37 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidelinehq/tideline/internal/store"
 )
 
-type fakeVersion struct{ err error }
+// fakeStorage is storage as the probes see it.
+type fakeStorage struct {
+	err     error
+	trouble store.TroubleState
+}
 
-func (f fakeVersion) Version(context.Context) (int64, error) { return 1, f.err }
+func (f fakeStorage) Version(context.Context) (int64, error) { return 1, f.err }
+func (f fakeStorage) TroubleState() store.TroubleState       { return f.trouble }
 
 func TestReadySaysWhyNot(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		loaded, draining bool
-		storage          error
+		storage          fakeStorage
 		want             []string
 	}{
 		"ready":         {loaded: true, want: []string{}},
 		"starting":      {want: []string{"the outbox is not loaded yet"}},
 		"stopping":      {loaded: true, draining: true, want: []string{"the server is stopping"}},
-		"database away": {loaded: true, storage: errors.New("secret details"), want: []string{"the database does not answer"}},
+		"database away": {loaded: true, storage: fakeStorage{err: errors.New("secret details")}, want: []string{"the database does not answer"}},
+		"disk full": {loaded: true, storage: fakeStorage{trouble: store.TroubleState{Trouble: store.TroubleDiskFull, Since: time.Unix(0, 0)}},
+			want: []string{"nothing can be stored since 1970-01-01T00:00:00Z: the disk of the database is full"}},
 	} {
-		p := &probes{storage: fakeVersion{c.storage}}
+		p := &probes{storage: c.storage}
 		p.loaded.Store(c.loaded)
 		p.draining.Store(c.draining)
 		w := httptest.NewRecorder()

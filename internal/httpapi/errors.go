@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/httpapi/apigen"
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -56,6 +57,14 @@ func outcomeOf(code tideline.Code) outcome {
 // internalMessage is all that a client learns about a fault of ours.
 const internalMessage = "Something went wrong on the server. It has been logged; the X-Request-Id header of this answer helps to find it"
 
+// unavailableMessage is what a client is told while nothing can be stored or read.
+// After a connection that broke in a commit, a message may have been accepted.
+const unavailableMessage = "The server can't reach or write its storage at the moment. Try again later, a send with the same Idempotency-Key, so that it goes once"
+
+// unavailableRetry is the seconds after which to try again: storage notices sooner
+// that it can be used again.
+const unavailableRetry = "5"
+
 // throttled is an error that time will heal: it is answered 429 with Retry-After.
 type throttled struct {
 	err   *tideline.Error
@@ -74,6 +83,12 @@ func (s *server) fail(x *exchange, r *http.Request, err error) {
 	}
 	o := outcomeOf(e.Code)
 	body := apigen.ErrorResponse{Status: apigen.Error, Message: e.Message, ErrorCode: o.code}
+	if u, ok := errors.AsType[*store.UnavailableError](err); ok && e.Code == tideline.CodeInternal {
+		// Storage has told the operator once, and would fail every request.
+		s.log.DebugContext(r.Context(), "storage not available", "request_id", x.id, "operation", x.op.name, "trouble", string(u.Trouble), "error", err)
+		o.status, body.Message = http.StatusServiceUnavailable, unavailableMessage
+		x.Header().Set("Retry-After", unavailableRetry)
+	}
 	if o.status == http.StatusInternalServerError {
 		body.Message = internalMessage
 		s.logFault(x, r, err)

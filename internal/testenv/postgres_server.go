@@ -100,6 +100,12 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 	if err != nil {
 		return nil, err
 	}
+	return launchPostgresAt(ctx, bin, dir, port, password, owner)
+}
+
+// launchPostgresAt starts the server on a port, with settings (name=value) beside
+// those of postgresArgs.
+func launchPostgresAt(ctx context.Context, bin, dir string, port int, password string, owner *account, settings ...string) (*postgresServer, error) {
 	logPath := filepath.Join(dir, "server.log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

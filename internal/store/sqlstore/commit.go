@@ -141,12 +141,21 @@ func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact transactor
 		case !mayRetry(err):
 			return b.fail(err)
 		}
-		s.log.LogAttrs(ctx, slog.LevelWarn, "commit failed, trying again", slog.Any("error", err))
+		s.log.LogAttrs(ctx, retryLevel(err), "commit failed, trying again", slog.Any("error", err))
 		if connectionLost(err) {
 			pause(ctx, time.Duration(try+1)*50*time.Millisecond)
 		}
 	}
 	return b.fail(err)
+}
+
+// retryLevel is for an attempt that failed: what storage has trouble with is said
+// once, when all attempts have failed.
+func retryLevel(err error) slog.Level {
+	if troubleOf(err) != "" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // pause waits for d, or less when ctx ends.
@@ -271,6 +280,7 @@ func (b *batch) set(ctx context.Context, t *tx, jobs []*job, run func([]*job) er
 func (b *batch) committed() {
 	s := b.s
 	s.stats.commits.Add(1)
+	s.ailing.succeeded()
 	queued := make([]store.Queued, 0, len(b.accepts))
 	for _, j := range b.accepts {
 		if j.err != nil || j.accepted.Err != nil || j.accepted.Replayed {
@@ -296,6 +306,7 @@ func (b *batch) committed() {
 // fail gives every job the error that storage failed with. It gives the
 // acceptances that an earlier attempt may have stored nevertheless.
 func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
+	b.s.ailing.failed(err)
 	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.outcomes, b.writes} {
 		for _, j := range jobs {
 			j.err = err
@@ -342,11 +353,16 @@ func (s *Store) transactAgain(ctx context.Context, fn func(ctx context.Context, 
 		inDoubt, err = s.transact(ctx, func(t *tx) error { return fn(ctx, t) })
 		if err == nil {
 			s.stats.commits.Add(1)
+			s.ailing.succeeded()
 			return nil
 		}
 		if inDoubt || !mayRetry(err) || ctx.Err() != nil {
 			break
 		}
+	}
+	if ctx.Err() == nil && s.ailing.failed(err) {
+		// The committers go on trying, once they know.
+		_ = s.accepts[0].enqueue(context.Background(), &job{write: touch}) //nolint:contextcheck // nobody waits for it
 	}
 	return err
 }

@@ -62,6 +62,7 @@ type Store struct {
 	bumps      atomic.Int64 // of the configuration version, by this process
 	settled    atomic.Int64 // PostgreSQL: see settledEvents
 	node       atomic.Int64 // see Fence; 0 = none
+	ailing     ailment
 
 	keepDeliveries time.Duration
 }
@@ -85,7 +86,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.KeepDeliveries <= 0 {
 		o.KeepDeliveries = tideline.DeliveryLogWindow
 	}
-	s := &Store{d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize), keepDeliveries: o.KeepDeliveries}
+	s := &Store{
+		d: dialectOf(o.Database), log: o.Logger, chats: newChatCache(chatCacheSize), ailing: ailment{log: o.Logger},
+		keepDeliveries: o.KeepDeliveries,
+	}
 	var err error
 	if s.d == dialectSQLite {
 		err = s.openSQLite(ctx, o)
@@ -116,7 +120,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 		return errors.Join(err, s.pool.Close(), s.writer.Close(), s.writerPool.Close())
 	}
 	s.prepared = make(map[string]*sql.Stmt)
-	all := []*committer{startCommitter(o.MaxBatch, s.commitSQLite)}
+	all := []*committer{startCommitter(o.MaxBatch, s.watched(s.commitSQLite))}
 	s.accepts, s.settles = all, all
 	return nil
 }
@@ -134,8 +138,8 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return errors.Join(err, s.pool.Close())
 	}
 	for range max(o.Workers, 1) {
-		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
-		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.commitPostgres())) //nolint:contextcheck // a batch belongs to many callers
+		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
+		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
 	}
 	return nil
 }

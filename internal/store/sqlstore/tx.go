@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
 
@@ -243,7 +244,11 @@ func failed(call string, err error) error {
 	if _, ok := errors.AsType[*tideline.Error](err); ok {
 		return err
 	}
-	return fmt.Errorf("sqlstore: %s: %w", call, err)
+	err = fmt.Errorf("sqlstore: %s: %w", call, err)
+	if trouble := troubleOf(err); trouble != "" {
+		return &store.UnavailableError{Trouble: trouble, Err: err}
+	}
+	return err
 }
 
 // toMillis gives the stored form of a time: NULL for the zero time.
