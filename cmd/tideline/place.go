@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/blob/local"
@@ -24,6 +25,9 @@ const placeSetting = "files-place"
 
 // spoolFolder in the data folder has files on their way to S3.
 const spoolFolder = "spool"
+
+// placeCheck is how long a start waits for a service that does not answer.
+const placeCheck = 10 * time.Second
 
 // openPlace is a place where files are kept, opened.
 type openPlace interface {
@@ -59,8 +63,11 @@ func (p *filesPlace) open(ctx context.Context) (openPlace, error) {
 	if !ok || !p.owner {
 		return opened, nil
 	}
-	err = bucket.Check(ctx)
-	if fault, ok := errors.AsType[*s3.Error](err); ok && fault.Advice == "" {
+	bounded, cancel := context.WithTimeout(ctx, placeCheck)
+	defer cancel()
+	err = bucket.Check(bounded)
+	fault, ok := errors.AsType[*s3.Error](err)
+	if ok && fault.Advice == "" || err != nil && ctx.Err() == nil && bounded.Err() != nil {
 		p.log.WarnContext(ctx, "files in s3 can't be reached; starting all the same", "place", place, "err", err)
 		return opened, nil
 	}

@@ -36,6 +36,10 @@ const (
 	LinkSecretSize = 32
 )
 
+// abandonTimeout is how long somebody whose upload failed already waits for it to
+// be removed.
+const abandonTimeout = 2 * time.Second
+
 // Config adjusts a Service.
 type Config struct {
 	// LinkKey signs links. All processes of an installation share it:
@@ -162,9 +166,19 @@ func (s *Service) keep(ctx context.Context, w tideline.Workspace, m tideline.Mem
 func (s *Service) put(ctx context.Context, key string, r io.Reader) (blob.Written, error) {
 	w, err := s.blobs.Put(ctx, key, r)
 	if errors.Is(err, blob.ErrUnavailable) {
-		s.discard(ctx, key)
+		s.abandon(ctx, key)
 	}
 	return w, away(err)
+}
+
+// abandon removes what a place that is probably away may have stored. It does not
+// insist: bytes without a record cost room only, and Inspect finds them.
+func (s *Service) abandon(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	defer cancel()
+	if err := s.blobs.Delete(ctx, key); err != nil {
+		s.log.DebugContext(ctx, "bytes of a failed upload may stay", "blob", key, "error", err)
+	}
 }
 
 // away says in a requester's words that the bytes of files can't be had or kept.

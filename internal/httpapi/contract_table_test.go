@@ -141,6 +141,7 @@ func TestEveryAnswerOfTheContractIsGiven(t *testing.T) {
 			}
 		})
 		p.conflicts()
+		p.away()
 		p.each(func(id string, r request) {
 			if !last(id) {
 				p.expect(id, "a good request", r, 200, "")

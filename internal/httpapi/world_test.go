@@ -63,6 +63,7 @@ type world struct {
 	handler http.Handler
 	url     string // of the API
 	clock   *clock
+	blobs   *fickle
 	folder  string              // of the files' bytes
 	reacted []whatsapp.Reaction // what was sent; guarded by nothing, as handlers answer before tests look
 
@@ -92,7 +93,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: s, folder: folder, clock: &clock{}, metrics: prometheus.NewRegistry()}
+	w := &world{t: t, store: s, folder: folder, blobs: &fickle{Store: blobs}, clock: &clock{}, metrics: prometheus.NewRegistry()}
 	key, err := s.Secret(t.Context(), file.LinkSecret, file.LinkSecretSize)
 	w.must(err)
 	authenticator := auth.New(s, auth.Config{Now: w.clock.now})
@@ -109,7 +110,7 @@ func newWorld(t *testing.T, database string, edit func(cfg *httpapi.Config)) *wo
 	}
 	fetcher := safehttp.New(safehttp.Config{Guard: safehttp.SandboxGuard()})
 	t.Cleanup(fetcher.CloseIdle)
-	files := file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: blobs, Log: slog.New(slog.DiscardHandler), Fetcher: fetcher})
+	files := file.New(file.Config{LinkKey: key, Now: w.clock.now}, file.Deps{Storage: s, Blobs: w.blobs, Log: slog.New(slog.DiscardHandler), Fetcher: fetcher})
 	webhooks := webhook.NewService(s, &webhook.Renderer{PublicURL: "https://wa.example.org", APIPath: httpapi.Base, Link: files.Link}, nil, w.clock.now)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.handler = httpapi.New(cfg, httpapi.Deps{

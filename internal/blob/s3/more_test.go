@@ -3,12 +3,15 @@ package s3_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,6 +97,34 @@ func refusing(t *testing.T, code string) string {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// TestAServiceWithItsOwnAuthorityIsTrustedWhenNamed goes through TLS.
+func TestAServiceWithItsOwnAuthorityIsTrustedWhenNamed(t *testing.T) {
+	t.Parallel()
+	server := fakes3.Start(t)
+	behind, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	secure := httptest.NewTLSServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) }})
+	t.Cleanup(secure.Close)
+	o := quick(server, t.TempDir())
+	o.Endpoint, o.Addressing = secure.URL, "path"
+	o.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	s := open(t, o)
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("over TLS "), 100_000)
+	if _, err := s.Put(t.Context(), "k", bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(t.Context(), s, "k"); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("read %d bytes, %v", len(got), err)
+	}
 }
 
 // TestA404OfSomethingElseIsNoMissingBlob: a proxy's page must not make a message
