@@ -59,6 +59,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Labels":      labelTests,
 		"Tools":       toolTests,
 		"Retention":   retentionTests,
+		"Archive":     archiveTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
