@@ -74,7 +74,7 @@ func run(ctx context.Context, o *options) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	if !o.JSON {
-		fmt.Printf("%4s %9s %9s %12s %12s %12s %12s %10s\n", "turn", "MB", "stored", "accepted/s", "p99 quiet", "p99 deleting", "max deleting", "deleted")
+		fmt.Printf("%4s %9s %9s %12s %12s %12s %12s %10s\n", "turn", "MB", "stored", "accepted/s", "p99 quiet", "p99 deleting", "piece", "deleted")
 	}
 	var turns []turn
 	for i := range o.Turns {
@@ -88,7 +88,7 @@ func run(ctx context.Context, o *options) (err error) {
 		turns = append(turns, t)
 		if !o.JSON {
 			fmt.Printf("%4d %9.1f %9d %12.0f %12s %12s %12s %10d\n", i+1, t.megabytes, t.stored, t.rate,
-				t.p99Quiet.Round(10*time.Microsecond), t.p99Deleting.Round(10*time.Microsecond), t.maxDeleting.Round(10*time.Microsecond), t.deleted)
+				t.p99Quiet.Round(10*time.Microsecond), t.p99Deleting.Round(10*time.Microsecond), t.piece.Round(10*time.Microsecond), t.deleted)
 		}
 	}
 	return w.conclude(ctx, o, turns)
@@ -109,7 +109,7 @@ func (w *world) conclude(ctx context.Context, o *options, turns []turn) error {
 		return report.Write(os.Stdout, map[string]any{
 			"bench": "growth", "turns": len(turns), "messages": o.Messages, "size_last_over_third": size, "rate_last_over_first": rate,
 			"megabytes": last.megabytes, "p99_ms": last.p99.Seconds() * 1000, "p99_quiet_ms": last.p99Quiet.Seconds() * 1000, "p99_deleting_ms": last.p99Deleting.Seconds() * 1000,
-			"max_deleting_ms": last.maxDeleting.Seconds() * 1000, "deleted": last.deleted, "ledger_faults": len(faults),
+			"max_deleting_ms": last.maxDeleting.Seconds() * 1000, "piece_ms": last.piece.Seconds() * 1000, "deleted": last.deleted, "ledger_faults": len(faults),
 		})
 	}
 	fmt.Printf("\nsize, last turn ÷ third: %.2f (goal at most %.2f)\nrate, last three turns ÷ first three: %.2f (goal at least %.2f)\nfaults in the ledger: %d\n",

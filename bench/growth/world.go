@@ -36,6 +36,7 @@ type world struct {
 	start   time.Time
 	deleted atomic.Int64
 	serial  atomic.Int64
+	pieces  []time.Duration // how long the transactions of a sweep took
 }
 
 // turn is what was measured in one period.
@@ -48,6 +49,7 @@ type turn struct {
 	p99Deleting time.Duration // of the same while old messages are deleted
 	maxDeleting time.Duration
 	deleted     int64
+	piece       time.Duration // of the transactions that delete, the median
 }
 
 func open(ctx context.Context, database, dir string, o *options) (w *world, err error) {
@@ -74,7 +76,11 @@ func open(ctx context.Context, database, dir string, o *options) (w *world, err 
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	w.keeper = retention.New(retention.Deps{Store: w.store, Blobs: w.blobs, Observer: counting{&w.deleted}}, retention.Config{})
+	w.keeper = retention.New(retention.Deps{Store: w.store, Blobs: w.blobs, Observer: counting{&w.deleted}}, retention.Config{
+		Rest: func(ctx context.Context, took time.Duration) {
+			w.pieces = append(w.pieces, took)
+			_ = wait(ctx, min(took, 100*time.Millisecond)) // as the server does
+		}})
 	return w, nil
 }
 
@@ -117,13 +123,18 @@ func (w *world) turn(ctx context.Context, i int) (t turn, err error) {
 	}
 	before := w.deleted.Load()
 	end := begin.Add(period)
-	if t.p99Quiet, _, err = w.beside(ctx, end, func() error { return w.rest(ctx) }); err != nil {
+	if t.p99Quiet, _, err = w.beside(ctx, end, func() error { return wait(ctx, time.Second) }); err != nil {
 		return t, err
 	}
 	if t.p99Deleting, t.maxDeleting, err = w.beside(ctx, end, func() error { return w.keeper.Sweep(ctx, end) }); err != nil {
 		return t, err
 	}
 	t.deleted = w.deleted.Load() - before
+	slices.Sort(w.pieces)
+	if len(w.pieces) > 0 {
+		t.piece = w.pieces[len(w.pieces)/2]
+	}
+	w.pieces = w.pieces[:0]
 	if err := errors.Join(w.fanOut(ctx, end), w.store.Prune(ctx, end)); err != nil {
 		return t, err
 	}
@@ -165,9 +176,9 @@ func (w *world) fanOut(ctx context.Context, now time.Time) error {
 	}
 }
 
-// rest does nothing for a while.
-func (*world) rest(ctx context.Context) error {
-	timer := time.NewTimer(time.Second)
+// wait waits for d, or less when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -9,7 +9,7 @@ import (
 
 // openRetention makes the part that deletes what is too old.
 func (s *server) openRetention() error {
-	set, err := s.serve.Keep.Retention()
+	set, err := s.serve.Retention()
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (k *Keep) Deliveries() (time.Duration, error) {
 	return time.Duration(days) * 24 * time.Hour, nil
 }
 
-func (k *Keep) check() error {
+func (k *Keep) checkKeep() error {
 	if _, err := k.Retention(); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func TestThingsAreKeptForeverUnlessSomebodyAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := p.Serve.Keep.Retention()
+	r, err := p.Serve.Retention()
 	if want := (tideline.Retention{Archive: tideline.ArchiveNone}); err != nil || r != want {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -30,7 +30,7 @@ func TestHowLongThingsAreKeptIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := p.Serve.Keep.Retention()
+	r, err := p.Serve.Retention()
 	if want := (tideline.Retention{Messages: 400, Files: 30, Archive: tideline.ArchiveFiles}); err != nil || r != want {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -47,7 +47,7 @@ func (s *Serve) Check(c *Common) error {
 	case s.HistoryDays < 0 || s.HistoryDays > maxHistoryDays:
 		return invalid("--history-days %d is not a number of days from 0 to %d; use 0 to take nothing in", s.HistoryDays, maxHistoryDays)
 	}
-	if err := s.Keep.check(); err != nil {
+	if err := s.checkKeep(); err != nil {
 		return err
 	}
 	if s.PublicURL != "" {

@@ -255,25 +255,36 @@ type FeedEvent struct {
 
 // Events lists events after the one that after names, by its id or uid, oldest
 // first; "" and "0" are the beginning of what is kept. It says whether there are
-// more. Errors: not_found (the uid), validation_error.
+// more. Events of messages that are not kept any more are left out. Errors:
+// not_found (the uid), validation_error.
 func (s *Service) Events(ctx context.Context, p *tideline.Principal, after string, limit int) ([]FeedEvent, bool, error) {
 	id, err := s.eventID(ctx, p.Workspace.ID, after)
 	if err != nil {
 		return nil, false, err
 	}
-	views, more, err := s.store.ListEvents(ctx, p.Workspace.ID, id, limit)
-	if err != nil {
-		return nil, false, err
-	}
-	list := make([]FeedEvent, len(views))
-	for i := range views {
-		body, err := s.renderer.Render(&views[i], views[i].Event.Kind)
+	for {
+		views, more, err := s.store.ListEvents(ctx, p.Workspace.ID, id, limit)
 		if err != nil {
 			return nil, false, err
 		}
-		list[i] = FeedEvent{Event: views[i].Event, Body: body}
+		list := make([]FeedEvent, 0, len(views))
+		for i := range views {
+			v := &views[i]
+			id = v.Event.ID
+			if v.Event.MessageID != 0 && v.Message == nil {
+				continue
+			}
+			body, err := s.renderer.Render(v, v.Event.Kind)
+			if err != nil {
+				return nil, false, err
+			}
+			list = append(list, FeedEvent{Event: v.Event, Body: body})
+		}
+		// A page with nothing left would give whoever reads on nothing to go on from.
+		if len(list) > 0 || !more {
+			return list, more, nil
+		}
 	}
-	return list, more, nil
 }
 
 func (s *Service) eventID(ctx context.Context, workspaceID int64, after string) (int64, error) {

@@ -62,6 +62,7 @@ func Run(t *testing.T, create func(t testing.TB) Opener) {
 		"Signals":     signalTests,
 		"SharedQueue": sharedQueueTests,
 		"Retention":   retentionTests,
+		"Archive":     archiveTests,
 	}
 	for group, tests := range groups {
 		t.Run(group, func(t *testing.T) {
