@@ -27,6 +27,8 @@ func (s *Store) commitSQLite(jobs []*job) time.Duration {
 	ctx := context.Background()
 	t := &tx{d: s.d, q: s.writer, prepared: s.prepared, changes: s.changes}
 	defer func() { s.changes = t.changes }()
+	s.checkpoints.finish(ctx, t)
+	defer s.checkpoints.wrote(len(jobs))
 	s.commitJobs(ctx, jobs, func(run func(*tx) error) (bool, error) {
 		if _, err := t.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return false, err
@@ -93,25 +95,13 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 		inDoubt = err != nil && connectionLost(err)
 	}
 	if err != nil && !inDoubt {
-		if t.begun() {
-			t.forget()
-			// The connection may be gone; err says why. One that can't roll back is not
-			// used again (stdlib's ResetSession looks).
-			_, _ = t.exec(context.WithoutCancel(ctx), rollback)
-		}
+		t.rollBack(ctx)
 		return false, err
 	}
 	s.wroteEvents(t) // after a lost connection too: they may be there
 	s.announce(t)
 	return inDoubt, err
 }
-
-// The ends of transactions in flights.
-const (
-	begin    = `BEGIN`
-	commit   = `COMMIT`
-	rollback = `ROLLBACK`
-)
 
 // commitJobs runs jobs in one transaction by way of transact and sets their
 // outcomes. It starts bold: sets of items run without savepoints. When an item
@@ -372,11 +362,10 @@ func (s *Store) reader() *tx { return &tx{d: s.d, q: s.pool} }
 
 // read runs fn on one consistent snapshot of the database.
 func (s *Store) read(ctx context.Context, fn func(t *tx) error) error {
-	options := &sql.TxOptions{ReadOnly: true}
 	if s.d == dialectPostgres {
-		options.Isolation = sql.LevelRepeatableRead
+		return s.readPiped(ctx, fn)
 	}
-	dbtx, err := s.pool.BeginTx(ctx, options)
+	dbtx, err := s.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func openSQLite(path string, readOnly bool, conns int) (*sql.DB, error) {
 		"_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)",
 		"_pragma=temp_store(MEMORY)",
-		fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", checkpointPages),
+		fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", checkpointLate),
 		"_pragma=journal_size_limit(134217728)",
 	}
 	if readOnly {
@@ -71,11 +71,6 @@ func openSQLite(path string, readOnly bool, conns int) (*sql.DB, error) {
 	db.SetMaxIdleConns(conns)
 	return db, nil
 }
-
-// checkpointPages is how far SQLite's log grows before its pages are copied to
-// the database: 64 MB. A page that is changed again and again is then copied
-// once instead of once per 4 MB, the default.
-const checkpointPages = 16384
 
 // openPostgres opens a pool of conns connections.
 func openPostgres(url string, conns int) (*sql.DB, error) {

@@ -15,6 +15,19 @@
 //
 // There is no timer: whatever queued during one commit is the next batch.
 //
+// # Flights (PostgreSQL)
+//
+// A transaction on PostgreSQL holds back what it writes until it asks something,
+// and sends both together (flight.go); its last flight ends with COMMIT. The
+// functions that read and write don't know: later, execAll and ask may wait, exec,
+// each, eachAll and one do not, and await ends the waiting. Arguments that were
+// handed over may not be changed any more. A refusal is reported by whatever
+// sends, at the latest by the commit.
+//
+// # The log (SQLite)
+//
+// The checkpointer copies the log to the database beside the writer.
+//
 // # Isolation of items
 //
 // A batch checks what it can before it writes, so that an item that can't be

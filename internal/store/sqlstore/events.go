@@ -86,16 +86,16 @@ func (s *Store) settledEvents(ctx context.Context, after int64) (int64, error) {
 	}
 	// At read committed, so that the second statement sees what was committed
 	// while the first one waited.
-	dbtx, err := s.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	_, err := s.transact(ctx, func(t *tx) error {
+		if err := t.later(ctx, `SET TRANSACTION ISOLATION LEVEL READ COMMITTED`); err != nil {
+			return err
+		}
+		if err := t.later(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(eventLock)); err != nil {
+			return err
+		}
+		return t.ask(ctx, latest, nil, func(r *sql.Rows) error { return r.Scan(&last) })
+	})
 	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = dbtx.Rollback() }() // nothing was written
-	t := &tx{d: s.d, q: dbtx}
-	if _, err := t.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(eventLock)); err != nil {
-		return 0, err
-	}
-	if err := t.one(ctx, latest, nil, &last); err != nil {
 		return 0, err
 	}
 	for {

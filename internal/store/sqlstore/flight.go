@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 )
 
 // statement is one of several that PostgreSQL gets together, see flight.
@@ -113,5 +114,37 @@ func (t *tx) send(ctx context.Context) (n int64, err error) {
 // forget drops what waits: its transaction is rolled back.
 func (t *tx) forget() { t.waiting = nil }
 
-// begun reports whether the server knows of the transaction.
-func (t *tx) begun() bool { return len(t.waiting) == 0 || t.waiting[0].text != begin }
+// rollBack rolls a transaction back, unless the server knows nothing of it yet. The
+// connection may be gone; one that can't roll back is not used again (stdlib's
+// ResetSession looks).
+func (t *tx) rollBack(ctx context.Context) {
+	begun := len(t.waiting) == 0 || !strings.HasPrefix(t.waiting[0].text, begin)
+	t.forget()
+	if begun {
+		_, _ = t.exec(context.WithoutCancel(ctx), rollback)
+	}
+}
+
+// The ends of transactions in flights.
+const (
+	begin     = `BEGIN`
+	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	commit    = `COMMIT`
+	rollback  = `ROLLBACK`
+)
+
+// readPiped is read on PostgreSQL: the transaction begins with the first question.
+func (s *Store) readPiped(ctx context.Context, fn func(t *tx) error) error {
+	conn, err := s.pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // gives it back
+	t := &tx{d: s.d, q: conn, piped: true}
+	if err := t.later(ctx, beginRead); err != nil {
+		return err
+	}
+	err = fn(t)
+	t.rollBack(ctx) // nothing was written
+	return err
+}

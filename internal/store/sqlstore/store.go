@@ -44,11 +44,12 @@ type Store struct {
 	pool *sql.DB // readers (SQLite), or everything (PostgreSQL)
 
 	// SQLite only: the one writing connection, owned by the committer.
-	writerPool *sql.DB
-	writer     *sql.Conn
-	prepared   map[string]*sql.Stmt
-	changes    []tideline.Change    // the committer's, kept for its memory
-	reads      map[string]*sql.Stmt // of the readers, see prepareReads
+	writerPool  *sql.DB
+	writer      *sql.Conn
+	prepared    map[string]*sql.Stmt
+	changes     []tideline.Change    // the committer's, kept for its memory
+	reads       map[string]*sql.Stmt // of the readers, see prepareReads
+	checkpoints *checkpointer
 
 	accepts []*committer // by workspace
 	settles []*committer // by account; on SQLite the same one as accepts
@@ -119,6 +120,11 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 	if err := s.prepareReads(ctx); err != nil {
 		return errors.Join(err, s.pool.Close(), s.writer.Close(), s.writerPool.Close())
 	}
+	copying, err := openSQLite(o.Database, false, 1)
+	if err != nil {
+		return errors.Join(err, s.pool.Close(), s.writer.Close(), s.writerPool.Close())
+	}
+	s.checkpoints = startCheckpointer(copying, s.log, checkpointPages, checkpointLook) //nolint:contextcheck // it serves all writers
 	s.prepared = make(map[string]*sql.Stmt)
 	all := []*committer{startCommitter(o.MaxBatch, s.watched(s.commitSQLite))}
 	s.accepts, s.settles = all, all
@@ -154,6 +160,9 @@ func (s *Store) Close() error {
 		c.stop()
 	}
 	var errs []error
+	if s.checkpoints != nil {
+		errs = append(errs, s.checkpoints.close())
+	}
 	for _, kept := range []map[string]*sql.Stmt{s.prepared, s.reads} {
 		for _, stmt := range kept {
 			errs = append(errs, stmt.Close())
