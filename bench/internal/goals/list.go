@@ -45,7 +45,7 @@ func Runs() []Run {
 			Quick: []string{"--chats", "500", "--loads", "1", "--switches", "5"}, Only: SQLite, Bound: 16 * time.Minute,
 		},
 		{
-			ID: "soak", Bench: "soak", Args: []string{"--minutes", "4", "--seed", "7"},
+			ID: "soak", Bench: "soak", Args: []string{"--minutes", "3", "--seed", "7"},
 			Quick: []string{"--minutes", "0.3", "--accounts", "24", "--customers", "8", "--rate", "15"}, Only: SQLite, Bound: 10 * time.Minute,
 		},
 	}
