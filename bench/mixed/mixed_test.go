@@ -35,7 +35,7 @@ func TestEverythingHappensAtOnceOnPostgreSQL(t *testing.T) {
 func mixOn(t *testing.T, database string) {
 	t.Helper()
 	r, err := measure(t.Context(), &options{
-		Accounts: 3, Customers: 4, Pages: 2, People: 10, Rate: 20, Conns: 4, Rounds: 2, Slice: 3 * time.Second, Seconds: 120, Database: database,
+		Accounts: 3, Customers: 4, Pages: 2, People: 10, Rate: 20, Conns: 4, Rounds: 2, Slice: 3 * time.Second, Seconds: 600, Database: database,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,10 +60,10 @@ func TestAPageFetchesAgainForWhatCameMeanwhile(t *testing.T) {
 	go func() {
 		done <- p.refresh(t.Context(), when, pace{}, func(ctx context.Context) error {
 			if fetched++; fetched == 1 {
-				close(began)
 				for range 10 {
 					tell(when) // ten notices are one
 				}
+				close(began)
 			}
 			return nil
 		})

@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -31,11 +32,12 @@ import (
 )
 
 type options struct {
-	Only     []string `help:"Run these only, by the names in the table's last column."`
-	Database string   `help:"sqlite, postgresql or both." enum:"sqlite,postgresql,both" default:"both"`
-	Quick    bool     `help:"Short runs, which show that everything works."`
-	Render   bool     `help:"Run nothing; write the table from the figures that are there."`
-	Docs     string   `help:"Folder with performance.md and performance.json." default:"docs"`
+	Only     []string      `help:"Run these only, by the names in the table's last column."`
+	Database string        `help:"sqlite, postgresql or both." enum:"sqlite,postgresql,both" default:"both"`
+	Quick    bool          `help:"Short runs, which show that everything works."`
+	Within   time.Duration `help:"Begin no run after that time; the figures of those that are left out stay as they are." default:"45m"`
+	Render   bool          `help:"Run nothing; write the table from the figures that are there."`
+	Docs     string        `help:"Folder with performance.md and performance.json." default:"docs"`
 }
 
 func main() {

@@ -56,12 +56,17 @@ func runAll(ctx context.Context, o *options, b *book, save func() error) (err er
 		}
 	}()
 	var failed []error
+	began := time.Now()
 	for _, run := range goals.Runs() {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, run.ID) {
 			continue
 		}
 		for _, d := range []goals.Database{goals.SQLite, goals.PostgreSQL} {
 			if !run.On(d) || o.Database != "both" && o.Database != string(d) {
+				continue
+			}
+			if time.Since(began) > o.Within {
+				failed = append(failed, fmt.Errorf("%s was not begun within %s: run it alone, with --only %s", key(run.ID, d), o.Within, run.ID))
 				continue
 			}
 			res := r.one(ctx, run, d)

