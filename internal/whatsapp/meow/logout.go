@@ -49,7 +49,7 @@ func (s *session) logout(ctx context.Context) error {
 	s.report(tideline.AccountLoggedOut, reasonLoggedOut)
 	s.shut()
 	s.deliver.Unlock()
-	s.hangUp()
+	s.hangUp(nil)
 	if told != nil {
 		s.c.log.Warn("whatsapp did not confirm the logout; the keys are deleted all the same", "session", s.label, "err", quiet(told))
 	}

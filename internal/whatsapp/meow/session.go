@@ -306,7 +306,7 @@ func (s *session) end(state tideline.AccountState, reason string) {
 	s.deliver.Unlock()
 	// Not here: disconnecting waits for the handler that we may be called from.
 	s.c.spawn(func() {
-		s.hangUp()
+		s.hangUp(nil)
 		// The library deletes the keys too, but with the connection's context,
 		// which has just ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), deleteTimeout)
@@ -331,7 +331,11 @@ func (s *session) close(reason string) {
 	}
 	s.shut()
 	s.deliver.Unlock()
-	s.hangUp()
+	s.hangUp(func() {
+		if s.ratchets != nil && !s.ratchets.close(closePatience) {
+			s.c.log.Warn("a message was being encrypted when its session ended", "session", s.label)
+		}
+	})
 }
 
 // shut makes the session silent and its timers stop.
@@ -349,8 +353,9 @@ func (s *session) shut() {
 	}
 }
 
-// hangUp closes the connection for good.
-func (s *session) hangUp() {
+// hangUp closes the connection for good, and calls settle, unless it is nil, before
+// it ends what goes on without one.
+func (s *session) hangUp(settle func()) {
 	s.mu.Lock()
 	dialing := s.dialing
 	s.mu.Unlock()
@@ -360,8 +365,8 @@ func (s *session) hangUp() {
 	s.link.Lock()
 	defer s.link.Unlock()
 	hangUp(s.cli, s.line)
-	if s.ratchets != nil && !s.ratchets.close(closePatience) {
-		s.c.log.Warn("a message was being encrypted when its session ended", "session", s.label)
+	if settle != nil {
+		settle()
 	}
 	s.cancel()
 }
