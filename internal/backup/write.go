@@ -94,6 +94,9 @@ func (a *archive) write(ctx context.Context, s Source) error {
 			return err
 		}
 	}
+	if a.list.Sum, err = a.list.seal(); err != nil {
+		return err
+	}
 	end, err := json.Marshal(a.list)
 	if err != nil {
 		return err
