@@ -163,7 +163,7 @@ func TestPromise3ARestoredServerSaysNothingTwice(t *testing.T) {
 		srv.talk(t, group, "in the end")
 		srv.onlyOnce(t, singer, []string{"before to all", "later to all", "in the end to all"})
 		srv.onlyOnce(t, quiet, append(waiting, "before to you", "later to you", "afterwards to you", "in the end to you", "accepted after the backup"))
-		if _, err := srv.api.Message(t.Context(), lost); !refusedWith(err, "message_not_found") {
+		if _, err := srv.api.Message(t.Context(), lost); !refusedWith(err, "not_found") {
 			t.Errorf("what was accepted after the backup: %v", err)
 		}
 		if _, err := srv.api.File(t.Context(), upload.UID); err != nil {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/store"
@@ -188,7 +189,7 @@ func (a *archive) rows(ctx context.Context, from store.RowReader, t store.Table)
 func (a *archive) blob(ctx context.Context, from Blobs, key string) (err error) {
 	r, err := from.Open(ctx, key)
 	if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrBadKey) {
-		a.list.Missing = append(a.list.Missing, key)
+		a.list.Missing = append(a.list.Missing, strings.ToValidUTF8(key, "\uFFFD"))
 		return nil
 	}
 	if err != nil {
