@@ -61,6 +61,9 @@ func TestRenewedRatchetsAreTheOnesThatSend(t *testing.T) {
 					}
 					all = append(all, v)
 				}
+				if err := rows.Err(); err != nil {
+					t.Fatal(err)
+				}
 				slices.Sort(all)
 				return all
 			}
