@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidelinehq/tideline/internal/backup"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -20,11 +21,13 @@ import (
 type doctorCmd struct {
 	config.Voice `embed:""`
 	config.Files `embed:""`
+
+	BackupAge time.Duration `placeholder:"TIME" help:"Say that something is wrong when the last backup is older than this, such as 48h, or there is none. Default: only say when it was."`
 }
 
 // Help implements kong.HelpProvider.
 func (doctorCmd) Help() string {
-	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, read and deleted where they are kept, that those of the latest files are there, whether ffmpeg is there to convert voice notes, the state of every account, and whether the receivers of webhooks take what they are sent. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
+	return `Checks the data folder, whether the server runs and answers, the database and its version, that every credit is explained by the ledger, that files can be stored, read and deleted where they are kept, that those of the latest files are there, whether ffmpeg is there to convert voice notes, the state of every account, when the last backup was made, and whether the receivers of webhooks take what they are sent. Says what is wrong and what to do. Changes nothing, and can be run at any time. The exit code is 1 when something is wrong.
 
     tideline doctor
     tideline doctor --json | jq '.checks[] | select(.ok | not)'`
@@ -50,7 +53,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 			if ok {
 				e.files(ctx, &filesPlace{settings: &c.Files, common: a.config, folder: folder, store: s})
 			}
-		})
+		}, c.BackupAge)
 	}
 	v := doctorJSON{OK: true, Checks: e.checks}
 	for _, c := range e.checks {
@@ -150,7 +153,7 @@ func (e *examination) voice(ctx context.Context, ffmpeg string) {
 }
 
 // database checks the database, and with it open more.
-func (e *examination) database(ctx context.Context, a *app, more func(s *sqlstore.Store)) {
+func (e *examination) database(ctx context.Context, a *app, more func(s *sqlstore.Store), backupAge time.Duration) {
 	const start = "Start the server once, which makes or migrates it; for a PostgreSQL database check that it runs and that --database is right."
 	options := sqlstore.Options{Database: a.config.DatabaseURL(), Logger: slog.New(slog.DiscardHandler), Conns: 2}
 	if !a.config.OnPostgres() {
@@ -182,6 +185,25 @@ func (e *examination) database(ctx context.Context, a *app, more func(s *sqlstor
 	more(s)
 	e.accounts(ctx, a, s)
 	e.webhooks(ctx, s)
+	e.backup(ctx, s, backupAge)
+}
+
+// backup tells how old the last backup is. Others than tideline backup are not known.
+func (e *examination) backup(ctx context.Context, s *sqlstore.Store, most time.Duration) {
+	last, err := backup.LastOf(ctx, s)
+	age := time.Since(last.At).Round(time.Second)
+	switch {
+	case err != nil:
+		e.ill("backup", "Look at the database.", "when it was can't be read: %v", err)
+	case last.At.IsZero() && most > 0:
+		e.ill("backup", "Run: tideline backup", "none was made")
+	case last.At.IsZero():
+		e.well("backup", "none was made with tideline backup")
+	case most > 0 && age > most:
+		e.ill("backup", "See why tideline backup does not run.", "the last one is %s old: %s", age, last.File)
+	default:
+		e.well("backup", "the last one is %s old: %s, %d bytes", age, last.File, last.Bytes)
+	}
 }
 
 func (e *examination) ledger(ctx context.Context, s *sqlstore.Store) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
+	"github.com/tidelinehq/tideline/internal/backup"
 	"github.com/tidelinehq/tideline/internal/blob/s3"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
@@ -259,6 +260,10 @@ func (s *server) openServices(ctx context.Context) error {
 		Commits: func() (commits, batches, accepted int64) {
 			st := s.store.Stats()
 			return st.Commits, st.Batches, st.Accepted
+		},
+		Backup: func(ctx context.Context) (time.Time, error) {
+			last, err := backup.LastOf(ctx, s.store)
+			return last.At, err
 		},
 	}.Register(s.metrics)
 	s.probes = &probes{version: buildVersion(), sandbox: s.common.Sandbox, storage: s.store}

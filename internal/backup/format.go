@@ -1,6 +1,9 @@
 package backup
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -56,6 +59,16 @@ type list struct {
 	Parts []Part `json:"parts"`
 	// Missing are blob keys that rows name and whose bytes were not there.
 	Missing []string `json:"missing,omitempty"`
+	Sum     string   `json:"sum"` // see seal
+}
+
+// seal gives the SHA-256 of the list without its sum, by which a change of the list
+// itself is noticed.
+func (l list) seal() (string, error) {
+	l.Sum = ""
+	data, err := json.Marshal(l)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // The entries, by name or by beginning.

@@ -192,6 +192,9 @@ func (r *reader) end() error {
 	if err := json.Unmarshal(data, &l); err != nil {
 		return damaged("%s: %v", listName, err)
 	}
+	if sum, err := l.seal(); err != nil || sum != l.Sum {
+		return damaged("%s is not what it was", listName)
+	}
 	for i := range max(len(l.Parts), len(r.seen)) {
 		switch {
 		case i >= len(r.seen):

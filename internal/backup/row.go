@@ -106,8 +106,9 @@ func (d *rowDecoder) value(kind store.ColumnKind) (any, error) {
 	case is == '"' && kind == store.Bytes:
 		return base64.StdEncoding.AppendDecode([]byte{}, raw[1:len(raw)-1])
 	case is == '{' && kind == store.Text:
-		inner, ok := bytes.CutPrefix(raw, []byte(`{"`+notUTF8+`":"`))
-		if inner, ok = bytes.CutSuffix(inner, []byte(`"}`)); !ok {
+		inner, begins := bytes.CutPrefix(raw, []byte(`{"`+notUTF8+`":"`))
+		inner, ends := bytes.CutSuffix(inner, []byte(`"}`))
+		if !begins || !ends {
 			return nil, errors.New("an object that is no text")
 		}
 		text, err := base64.StdEncoding.AppendDecode(nil, inner)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tidelinehq/tideline/internal/blob"
 	"github.com/tidelinehq/tideline/internal/store"
@@ -93,6 +94,9 @@ func (a *archive) write(ctx context.Context, s Source) error {
 		if err := a.folder(ctx, f); err != nil {
 			return err
 		}
+	}
+	if a.list.Sum, err = a.list.seal(); err != nil {
+		return err
 	}
 	end, err := json.Marshal(a.list)
 	if err != nil {
@@ -185,7 +189,7 @@ func (a *archive) rows(ctx context.Context, from store.RowReader, t store.Table)
 func (a *archive) blob(ctx context.Context, from Blobs, key string) (err error) {
 	r, err := from.Open(ctx, key)
 	if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrBadKey) {
-		a.list.Missing = append(a.list.Missing, key)
+		a.list.Missing = append(a.list.Missing, strings.ToValidUTF8(key, "\uFFFD"))
 		return nil
 	}
 	if err != nil {

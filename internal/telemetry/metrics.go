@@ -86,6 +86,9 @@ type Sources struct {
 	// Commits gives the transactions committed, those that held acceptances, and
 	// the messages accepted since the start.
 	Commits func() (commits, batches, accepted int64)
+	// Backup gives the instant whose state the latest backup holds; zero when none
+	// was made.
+	Backup func(ctx context.Context) (time.Time, error)
 }
 
 // askTimeout bounds a question to storage, so that a slow database shows as a
@@ -101,6 +104,7 @@ type sourceCollector struct {
 	accounts, limited, paused  *prometheus.Desc
 	pairings                   *prometheus.Desc
 	commits, batches, accepted *prometheus.Desc
+	backup                     *prometheus.Desc
 }
 
 func newSourceCollector(s Sources) *sourceCollector {
@@ -118,12 +122,13 @@ func newSourceCollector(s Sources) *sourceCollector {
 		commits:  desc("store_commits_total", "Transactions committed."),
 		batches:  desc("store_accept_batches_total", "Transactions that held at least one acceptance."),
 		accepted: desc("messages_accepted_total", "Messages accepted."),
+		backup:   desc("last_backup_timestamp_seconds", "The instant whose state the latest backup holds; 0 when none was made."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *sourceCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.limited, c.paused, c.pairings, c.commits, c.batches, c.accepted} {
+	for _, d := range []*prometheus.Desc{c.queued, c.inFlight, c.accounts, c.limited, c.paused, c.pairings, c.commits, c.batches, c.accepted, c.backup} {
 		out <- d
 	}
 }
@@ -143,6 +148,13 @@ func (c *sourceCollector) Collect(out chan<- prometheus.Metric) {
 		put(c.commits, prometheus.CounterValue, float64(commits))
 		put(c.batches, prometheus.CounterValue, float64(batches))
 		put(c.accepted, prometheus.CounterValue, float64(accepted))
+	}
+	if c.s.Backup != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		defer cancel()
+		if at, err := c.s.Backup(ctx); err == nil {
+			put(c.backup, prometheus.GaugeValue, unixSeconds(at))
+		}
 	}
 	if c.s.Pairings != nil {
 		put(c.pairings, prometheus.GaugeValue, float64(c.s.Pairings()))
@@ -181,4 +193,12 @@ func accountStates() []tideline.AccountState {
 		tideline.AccountConnecting, tideline.AccountActive, tideline.AccountDisconnected,
 		tideline.AccountLoggedOut, tideline.AccountBanned, tideline.AccountOutdated,
 	}
+}
+
+// unixSeconds is an instant as Prometheus has it; 0 for none.
+func unixSeconds(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return float64(at.UnixMilli()) / 1000
 }

@@ -71,12 +71,14 @@ func TestSourcesAreAskedWhenFetched(t *testing.T) {
 			return []tideline.Account{{State: tideline.AccountActive}, {State: tideline.AccountActive}, {State: tideline.AccountBanned}}, failing
 		},
 		Commits: func() (int64, int64, int64) { return 3, 2, 40 },
+		Backup:  func(context.Context) (time.Time, error) { return time.UnixMilli(1_795_000_000_500), nil },
 	}
 	r := prometheus.NewRegistry()
 	s.Register(r)
 	always := map[string]float64{
 		"tideline_outbox_messages": 7, "tideline_outbox_in_flight": 2, "tideline_store_commits_total": 3,
 		"tideline_store_accept_batches_total": 2, "tideline_messages_accepted_total": 40,
+		"tideline_last_backup_timestamp_seconds": 1_795_000_000.5,
 	}
 	want := map[string]float64{
 		"tideline_accounts state=active": 2, "tideline_accounts state=banned": 1, "tideline_accounts state=connecting": 0,

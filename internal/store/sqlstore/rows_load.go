@@ -37,7 +37,7 @@ var _ store.Loader = (*Loader)(nil)
 // before Commit, so that a file without it is of no use.
 func OpenLoader(ctx context.Context, o RowOptions) (*Loader, error) {
 	l := &Loader{}
-	if err := l.rowReader.open(ctx, o, false); err != nil {
+	if err := l.open(ctx, o, false); err != nil {
 		return nil, fmt.Errorf("sqlstore: open for loading: %w", err)
 	}
 	if err := l.begin(ctx, o); err != nil {
@@ -293,9 +293,6 @@ func (l *Loader) Close() error {
 		return nil
 	}
 	l.closed = true
-	if l.d == dialectPostgres {
-		// After Commit there is nothing to end, which is a warning only.
-		_, _ = l.conn.ExecContext(context.Background(), "ROLLBACK")
-	}
+	// A transaction that was not committed ends with its connection.
 	return failed("close what was loaded", l.close())
 }

@@ -205,7 +205,7 @@ var _ store.Snapshot = (*Snapshot)(nil)
 // grow until Close, since what they hold can't be overwritten.
 func OpenSnapshot(ctx context.Context, o RowOptions) (*Snapshot, error) {
 	s := &Snapshot{}
-	if err := s.rowReader.open(ctx, o, true); err != nil {
+	if err := s.open(ctx, o, true); err != nil {
 		return nil, fmt.Errorf("sqlstore: open snapshot: %w", err)
 	}
 	if err := s.hold(ctx, o); err != nil {
@@ -260,12 +260,8 @@ func (d dialect) sessionsThere() string {
 
 // Close implements store.Snapshot.
 func (s *Snapshot) Close() error {
-	// Ends the transaction. Without it the pool would find a connection in use.
-	_, err := s.conn.ExecContext(context.Background(), "ROLLBACK")
-	if err != nil && strings.Contains(err.Error(), "no transaction is active") {
-		err = nil
-	}
-	return failed("close snapshot", errors.Join(err, s.close()))
+	// The transaction ends with its connection.
+	return failed("close snapshot", s.close())
 }
 
 // CopyFile writes an SQLite database as it is now to a file that is not there yet.
