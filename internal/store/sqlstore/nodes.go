@@ -34,18 +34,20 @@ func (s *Store) Join(ctx context.Context, info store.NodeInfo, ttl time.Duration
 	defer cancel()
 	retry := time.NewTicker(claimRetry)
 	defer retry.Stop()
-	for {
+	for busy := false; ; {
 		n, joined, err := s.join(ctx, info, ttl)
-		if joined || err != nil && ctx.Err() == nil {
-			return n, failed("join", err)
+		switch {
+		case joined:
+			return n, nil
+		case err == nil:
+			busy = true
+		case !busy || !errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return store.Node{}, err
 		}
 		select {
 		case <-retry.C:
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) && err == nil {
-				return store.Node{}, failed("join", store.ErrBusy)
-			}
-			return store.Node{}, failed("join", errors.Join(err, ctx.Err()))
+			return store.Node{}, failed("join", store.ErrBusy)
 		}
 	}
 }
