@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidelinehq/tideline/internal/config"
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -144,9 +145,12 @@ func explain(err error) string {
 // databaseAdvice says what to do about a database that can't be worked with, to
 // be put before the cause; "" when err is about something else.
 func databaseAdvice(err error) string {
+	known, unavailable := errors.AsType[*store.UnavailableError](err)
 	switch {
 	case sqlstore.Locked(err):
 		return "another program holds the database: end what works on it besides Tideline, such as a backup or an sqlite3 shell, and try again: "
+	case unavailable && known.Trouble != store.TroubleUnreachable:
+		return fmt.Sprintf("%s: %s: ", known.Trouble, known.Trouble.Advice())
 	case sqlstore.Unreachable(err):
 		return "no connection to PostgreSQL: check that it runs, and the host, user, password and name in --database: "
 	}

@@ -31,17 +31,17 @@ func (t Trouble) String() string {
 	return string(t)
 }
 
-// Advice says what an operator can do; the server goes on by itself afterwards.
+// Advice says what an operator can do. A running server goes on by itself afterwards.
 func (t Trouble) Advice() string {
 	switch t {
 	case TroubleDiskFull:
-		return "free space on it; nothing has to be restarted"
+		return "free space on it"
 	case TroubleReadOnly:
-		return "mount it for writing or promote the server; nothing has to be restarted"
+		return "mount it for writing, or promote the server"
 	case TroubleDisk:
 		return "look at the system's log, and make a copy of the data folder as soon as it can be read"
 	case TroubleUnreachable:
-		return "check that it runs and that the network works; nothing has to be restarted"
+		return "check that it runs and that the network works"
 	}
 	return ""
 }

@@ -65,7 +65,7 @@ func (a *ailment) failed(err error) (begins bool) {
 		a.silent = make(map[store.Trouble]time.Time)
 	}
 	a.silent[trouble] = now.Add(ailingQuiet)
-	a.log.LogAttrs(context.Background(), slog.LevelError, "nothing can be stored; requests are refused until it can",
+	a.log.LogAttrs(context.Background(), slog.LevelError, "nothing can be stored; the server refuses requests and goes on by itself as soon as it can",
 		slog.String("why", trouble.String()), slog.String("do", trouble.Advice()), slog.Any("error", err))
 	return begins
 }
