@@ -38,7 +38,7 @@ var errUnwell = errors.New("something is wrong: see what to do above")
 
 // Run checks the installation.
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(a.config.Check(), c.Files.Check(a.config)); err != nil {
+	if err := errors.Join(a.config.Check(), c.Check(a.config)); err != nil {
 		return err
 	}
 	var e examination

@@ -80,7 +80,7 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.note(p[:n])
 			r.failed = 0
 			if r.pos == r.size {
-				if err := r.end(); err != io.EOF {
+				if err := r.end(); !errors.Is(err, io.EOF) {
 					return 0, err // whoever counts bytes must not take the last ones for good
 				}
 			}
@@ -143,7 +143,7 @@ func (r *reader) ask() error {
 		// The request outlives the attempt, which ends when the body begins. How long
 		// S3 may take until then is the transport's concern.
 		ctx, cancel := context.WithCancel(r.ctx)
-		err := r.get(ctx)
+		err := r.get(ctx) //nolint:contextcheck // the reader's own, see above
 		if err != nil || r.body == nil {
 			cancel()
 			return err
