@@ -56,6 +56,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	began := time.Now()
+	yieldToServers()
 	v, err := b.writeTo(ctx, to, c.Verify)
 	if err != nil {
 		return err
