@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"log/slog"
 	"time"
@@ -92,7 +93,9 @@ func (s *Store) transact(ctx context.Context, run func(*tx) error) (inDoubt bool
 		if err = t.later(ctx, commit); err == nil {
 			_, err = t.send(ctx)
 		}
-		inDoubt = err != nil && connectionLost(err)
+		// A connection that was closed before got nothing (see pipeConn.fly). What pgx
+		// calls safe to retry does not tell: it is also said after an answer was lost.
+		inDoubt = err != nil && connectionLost(err) && !errors.Is(err, driver.ErrBadConn)
 	}
 	if err != nil && !inDoubt {
 		t.rollBack(ctx)

@@ -113,7 +113,28 @@ func TestBatchesTakeFewRoundTrips(t *testing.T) {
 		}
 		return jobs
 	}
-	for try := range 2 {
+	hook, _, err := s.PutWebhook(t.Context(), tideline.Webhook{WorkspaceID: acceptance("").WorkspaceID, EventType: tideline.EventMessageNew,
+		URL: "https://example.com", Enabled: true}, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := func(page int64) []*job {
+		put := store.Deliveries{Bodies: [][]byte{[]byte("{}")}}
+		for i := range size {
+			put.Rows = append(put.Rows, store.NewDelivery{WorkspaceID: hook.WorkspaceID, WebhookID: hook.ID, EventID: int64(i), EventUID: fmt.Sprint(i), EventAt: now})
+		}
+		deliveries, err := s.PutDeliveries(t.Context(), store.EventPage{From: page, To: page + 1}, put, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs := make([]*job, size)
+		for i, d := range deliveries {
+			jobs[i] = &job{outcome: &store.Outcome{WorkspaceID: d.WorkspaceID, WebhookID: d.WebhookID, DeliveryID: d.ID, State: tideline.DeliveryDelivered,
+				At: now, Attempt: &store.Attempt{At: now, StatusCode: 200}}}
+		}
+		return jobs
+	}
+	for try := range int64(2) {
 		warm := int64(0) // the first time, statements are prepared
 		if try > 0 {
 			warm = 1
@@ -130,6 +151,7 @@ func TestBatchesTakeFewRoundTrips(t *testing.T) {
 		commit("receipts", 2*warm, of(func(a *store.Acceptance, _ int64) *job {
 			return &job{receipt: &store.Receipts{AccountID: a.AccountID, WhatsAppIDs: []string{a.Message.WhatsAppID}, Status: tideline.StatusRead, At: now}}
 		}))
+		commit("outcomes", 2*warm, outcomes(try))
 		commit("receive", 6*warm, of(func(a *store.Acceptance, _ int64) *job {
 			return &job{receive: &store.Reception{WorkspaceID: a.WorkspaceID, AccountID: a.AccountID, Chat: tideline.Peer{JID: a.Chat.JID},
 				Sender: tideline.Peer{JID: a.Chat.JID}, At: now, ReceivedAt: now,
