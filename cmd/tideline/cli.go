@@ -29,6 +29,7 @@ type cli struct {
 	Files   filesCmd   `cmd:"" help:"Look after the place where files are kept, and change it."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to this program's version."`
 	Compact compactCmd `cmd:"" help:"Give space in the database back to the disk."`
+	Node    nodeCmd    `cmd:"" help:"Look at the servers that share a PostgreSQL database."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation, and say what is wrong and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 

@@ -181,6 +181,7 @@ func (e *examination) database(ctx context.Context, a *app, more func(s *sqlstor
 	}
 	defer s.Close()
 	e.well("database", "reachable, version %d", current)
+	e.nodes(ctx, a, s)
 	e.ledger(ctx, s)
 	more(s)
 	e.accounts(ctx, a, s)

@@ -17,6 +17,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/reach"
 	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/tideline"
 	"github.com/tidelinehq/tideline/internal/webhook"
 )
@@ -231,6 +232,13 @@ func (s *server) openReach() {
 			s.log.Warn("announce the whatsapp version that another node was told", "err", err)
 		}
 	})
+}
+
+// countNode registers the metrics of a server among others.
+func (s *server) countNode() {
+	if s.peers.bus != nil {
+		telemetry.NewNodes(s.metrics, s.peers.Stats, s.peers.bus.Stats)
+	}
 }
 
 // startNode starts what is done once for all: by this server when it is the only

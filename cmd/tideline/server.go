@@ -249,6 +249,7 @@ func (s *server) openServices(ctx context.Context) error {
 		Store: s.store, Connector: connector, Waker: s.outbox, Inbox: s.inbox, Profiles: s.profiles, Presence: s.presence, Observer: perAccount, Shared: shared.accounts, Logger: s.log,
 	}, account.Config{})
 	s.openReach()
+	s.countNode()
 	s.openWebhooks()
 	if err := s.openRetention(); err != nil {
 		return err

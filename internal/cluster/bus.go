@@ -35,6 +35,7 @@ type Bus struct {
 	out   []item
 	size  int // bytes in out
 	lost  bool
+	stats BusStats
 	waits map[int64]chan struct{} // capacity 1, by call: the reply may be there
 }
 
@@ -48,6 +49,19 @@ type BusConfig struct {
 	// Present reports whether a node is there as far as is known. nil = always.
 	Present func(nodeID int64) bool
 	Log     *slog.Logger // nil: silent
+}
+
+// BusStats counts what a bus carried since its start.
+type BusStats struct {
+	Sent, Received int64 // signals, as they were registered or given
+	Asked, Served  int64 // calls
+}
+
+// Stats gives the counts, for metrics.
+func (b *Bus) Stats() BusStats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stats
 }
 
 // item is one signal of a notification.
@@ -135,6 +149,7 @@ func (b *Bus) put(i item) {
 		b.out, b.size, b.lost = keepCalls(b.out), 0, true
 	} else {
 		b.out = append(b.out, i)
+		b.stats.Sent++
 	}
 	b.mu.Unlock()
 	poke(b.tell)
@@ -284,6 +299,9 @@ func (b *Bus) heard(payload string) {
 	if n.From == b.cfg.Self() {
 		return
 	}
+	b.mu.Lock()
+	b.stats.Received += int64(len(n.Items))
+	b.mu.Unlock()
 	for _, i := range n.Items {
 		switch i.Kind {
 		case kindResync:

@@ -62,6 +62,7 @@ func (b *Bus) Ask(ctx context.Context, nodeID int64, method string, args []byte)
 	told := make(chan struct{}, 1)
 	b.mu.Lock()
 	b.waits[id] = told
+	b.stats.Asked++
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
@@ -167,6 +168,9 @@ func (b *Bus) serve(ctx context.Context) {
 
 // answer does what a call asks for and stores the reply.
 func (b *Bus) answer(ctx context.Context, c store.NodeCall) {
+	b.mu.Lock()
+	b.stats.Served++
+	b.mu.Unlock()
 	working, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var r reply
