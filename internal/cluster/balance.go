@@ -47,7 +47,7 @@ func (s *Service) balance(ctx context.Context) error {
 	if n := v.claim(); n > 0 {
 		return s.claim(ctx, self, n)
 	}
-	s.giveAway(v)
+	s.giveAway(v) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 	return nil
 }
 
@@ -100,13 +100,13 @@ func (s *Service) reconcile(ctx context.Context, self int64) error {
 		e, freeing := s.held[h.AccountID], s.yielded[h.AccountID]
 		switch {
 		case h.Removed && e != nil:
-			s.giveUp(e, inOrder, true)
+			s.giveUp(e, inOrder, true) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 		case h.Removed:
 			s.yielded[h.AccountID] = true // the next look frees it
 		}
 		s.mu.Unlock()
 		if e == nil && !h.Removed && !freeing {
-			s.adopt(h)
+			s.adopt(h) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 		}
 	}
 	s.mu.Lock()
@@ -114,7 +114,7 @@ func (s *Service) reconcile(ctx context.Context, self int64) error {
 	for id, h := range s.held {
 		if !ours[id] { // can't be; but then somebody else may have it
 			s.log.LogAttrs(ctx, slog.LevelError, "an account is not this node's any more", slog.Int64("account", id))
-			s.giveUp(h, leaveNow, false)
+			s.giveUp(h, leaveNow, false) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 		}
 	}
 	return nil
@@ -131,7 +131,7 @@ func (s *Service) claim(ctx context.Context, self int64, n int) error {
 	s.stats.Claimed += int64(len(holds))
 	s.mu.Unlock()
 	for _, h := range holds {
-		s.adopt(h)
+		s.adopt(h) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (s *Service) once(ctx context.Context, d duty) {
 	s.onDuty++
 	s.mu.Unlock()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "duty begins", slog.String("duty", d.name))
-	err = d.run(work)
+	err = d.run(work) //nolint:contextcheck // it ends with the lease, and with ctx too
 	if err != nil && work.Err() == nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "duty ended by itself", slog.String("duty", d.name), slog.Any("err", err))
 	}

@@ -58,7 +58,7 @@ func (s *Service) take(ctx context.Context, h *holding) {
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil { // given up while it waited
-			s.takenBack(h, called)
+			s.takenBack(h, called) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 			return
 		}
 		err := s.keeper.Adopt(ctx, h.Hold)
@@ -72,7 +72,7 @@ func (s *Service) take(ctx context.Context, h *holding) {
 		}
 		s.mu.Unlock()
 		if ctx.Err() != nil {
-			s.takenBack(h, true)
+			s.takenBack(h, true) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 			return
 		}
 		s.log.LogAttrs(ctx, slog.LevelWarn, "adopt account; trying again", slog.Int64("account", h.AccountID), slog.Any("err", err))

@@ -51,7 +51,7 @@ func (s *Service) renewing(ctx context.Context, expelled chan<- struct{}) {
 		cancel()
 		switch {
 		case err == nil:
-			s.renewed(asked)
+			s.renewed(asked) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 			pause = max(0, s.cfg.Renew-time.Since(asked))
 			continue
 		case errors.Is(err, store.ErrExpelled):

@@ -57,7 +57,7 @@ func (s *Service) tenure(ctx context.Context) (stopped bool) {
 	}
 	endDuties()
 	s.mu.Lock()
-	s.yieldAll() // nothing, after a stop in order
+	s.yieldAll() //nolint:contextcheck // an account comes and goes longer than the call that decides it
 	s.mu.Unlock()
 	s.await()
 	cancel()
@@ -82,7 +82,7 @@ func (s *Service) stop(ctx context.Context, endDuties func()) {
 	endDuties()
 	s.mu.Lock()
 	for _, h := range s.held {
-		s.giveUp(h, inOrder, true)
+		s.giveUp(h, inOrder, true) //nolint:contextcheck // an account comes and goes longer than the call that decides it
 	}
 	s.mu.Unlock()
 	s.await()

@@ -218,7 +218,7 @@ func (s *Service) Take(ctx context.Context, accountID int64) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	return s.adopt(h), nil
+	return s.adopt(h), nil //nolint:contextcheck // an account comes and goes longer than the call that decides it
 }
 
 // decide makes the caller the only one who decides what is held, until decided.
