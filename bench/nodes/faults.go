@@ -94,7 +94,7 @@ func (c *chaos) one(ctx context.Context, kind string) error {
 		err = c.rolling(ctx)
 	case stranded:
 		f.Node = -1
-		err = c.stranded()
+		err = c.stranded() //nolint:contextcheck // the network ends connections by itself
 	}
 	if err != nil {
 		return err

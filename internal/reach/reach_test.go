@@ -242,7 +242,7 @@ func TestAPairingIsFoundOnEveryNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		steps <- whatsapp.PairEvent{QR: &whatsapp.QR{Text: "2@x", ValidFor: time.Minute}}
-		time.Sleep(30 * time.Second) // virtual: it is told again and again, and so believed
+		<-time.After(30 * time.Second) // it is told again and again, and so believed
 		if got, ok := desks[1].PairingOf(p); !ok || got.ID != begun.ID || got.QR != "2@x" {
 			t.Errorf("the other node shows %+v, %v", got, ok)
 		}
@@ -287,7 +287,7 @@ func TestAPairingOfADeadNodeIsForgotten(t *testing.T) {
 		d := account.NewDesk(pairs{}, nil)
 		p := &tideline.Principal{Member: tideline.Member{ID: 5, Role: tideline.RoleOwner}}
 		d.Heard(5, account.Pairing{ID: "a", QR: "2@x"})
-		time.Sleep(11 * time.Second) // virtual
+		<-time.After(11 * time.Second)
 		if got, ok := d.PairingOf(p); ok {
 			t.Errorf("still shown: %+v", got)
 		}

@@ -41,7 +41,7 @@ func (s *Store) TroubleState() store.TroubleState {
 }
 
 // failed notes a commit that ended with err, and reports whether trouble begins.
-func (a *ailment) failed(err error) (begins bool) {
+func (a *ailment) failed(ctx context.Context, err error) (begins bool) {
 	trouble := troubleOf(err)
 	if trouble == "" {
 		return false // it is about what was to be stored
@@ -65,13 +65,13 @@ func (a *ailment) failed(err error) (begins bool) {
 		a.silent = make(map[store.Trouble]time.Time)
 	}
 	a.silent[trouble] = now.Add(ailingQuiet)
-	a.log.LogAttrs(context.Background(), slog.LevelError, "nothing can be stored; the server refuses requests and goes on by itself as soon as it can",
+	a.log.LogAttrs(ctx, slog.LevelError, "nothing can be stored; the server refuses requests and goes on by itself as soon as it can",
 		slog.String("why", trouble.String()), slog.String("do", trouble.Advice()), slog.Any("error", err))
 	return begins
 }
 
 // succeeded notes a commit.
-func (a *ailment) succeeded() {
+func (a *ailment) succeeded(ctx context.Context) {
 	if !a.present.Load() {
 		return
 	}
@@ -81,7 +81,7 @@ func (a *ailment) succeeded() {
 		return
 	}
 	if a.said {
-		a.log.LogAttrs(context.Background(), slog.LevelInfo, "storage works again",
+		a.log.LogAttrs(ctx, slog.LevelInfo, "storage works again",
 			slog.String("was", a.state.Trouble.String()), slog.Duration("after", time.Since(a.state.Since).Round(time.Millisecond)))
 	}
 	a.state, a.said = store.TroubleState{}, false

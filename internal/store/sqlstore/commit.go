@@ -124,7 +124,7 @@ func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact transactor
 		inDoubt, err = transact(func(t *tx) error { return b.run(ctx, t) })
 		switch {
 		case err == nil:
-			b.committed()
+			b.committed(ctx)
 			return nil
 		case errors.Is(err, errNotIsolated), !b.careful && blamesData(err):
 			b.careful = true // statements may fail as late as with the commit
@@ -132,14 +132,14 @@ func (s *Store) commitJobs(ctx context.Context, jobs []*job, transact transactor
 		case inDoubt:
 			b.verify = true
 		case !mayRetry(err):
-			return b.fail(err)
+			return b.fail(ctx, err)
 		}
 		s.log.LogAttrs(ctx, retryLevel(err), "commit failed, trying again", slog.Any("error", err))
 		if connectionLost(err) {
 			pause(ctx, time.Duration(try+1)*50*time.Millisecond)
 		}
 	}
-	return b.fail(err)
+	return b.fail(ctx, err)
 }
 
 // retryLevel is for an attempt that failed: what storage has trouble with is said
@@ -270,10 +270,10 @@ func (b *batch) set(ctx context.Context, t *tx, jobs []*job, run func([]*job) er
 }
 
 // committed does what must wait until the transaction is durable.
-func (b *batch) committed() {
+func (b *batch) committed(ctx context.Context) {
 	s := b.s
 	s.stats.commits.Add(1)
-	s.ailing.succeeded()
+	s.ailing.succeeded(ctx)
 	queued := make([]store.Queued, 0, len(b.accepts))
 	for _, j := range b.accepts {
 		if j.err != nil || j.accepted.Err != nil || j.accepted.Replayed {
@@ -298,8 +298,8 @@ func (b *batch) committed() {
 
 // fail gives every job the error that storage failed with. It gives the
 // acceptances that an earlier attempt may have stored nevertheless.
-func (b *batch) fail(err error) (doubtful []*store.Acceptance) {
-	b.s.ailing.failed(err)
+func (b *batch) fail(ctx context.Context, err error) (doubtful []*store.Acceptance) {
+	b.s.ailing.failed(ctx, err)
 	for _, jobs := range [][]*job{b.accepts, b.receives, b.settles, b.receipts, b.outcomes, b.writes} {
 		for _, j := range jobs {
 			j.err = err
@@ -346,14 +346,14 @@ func (s *Store) transactAgain(ctx context.Context, fn func(ctx context.Context, 
 		inDoubt, err = s.transact(ctx, func(t *tx) error { return fn(ctx, t) })
 		if err == nil {
 			s.stats.commits.Add(1)
-			s.ailing.succeeded()
+			s.ailing.succeeded(ctx)
 			return nil
 		}
 		if inDoubt || !mayRetry(err) || ctx.Err() != nil {
 			break
 		}
 	}
-	if ctx.Err() == nil && s.ailing.failed(err) {
+	if ctx.Err() == nil && s.ailing.failed(ctx, err) {
 		// The committers go on trying, once they know.
 		_ = s.accepts[0].enqueue(context.Background(), &job{write: touch}) //nolint:contextcheck // nobody waits for it
 	}

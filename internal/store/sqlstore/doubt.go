@@ -39,7 +39,7 @@ func (d *doubts) commit(jobs []*job) (again time.Duration) {
 	// The batch belongs to many callers, so no caller's context may end it.
 	ctx := context.Background()
 	if err := d.resolve(ctx); err != nil {
-		newBatch(d.s, jobs).fail(err)
+		newBatch(d.s, jobs).fail(ctx, err)
 		again = min(minDoubtPause<<min(d.failures, 10), maxDoubtPause)
 		d.failures++
 		return again
