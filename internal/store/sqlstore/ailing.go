@@ -65,8 +65,8 @@ func (a *ailment) failed(err error) (begins bool) {
 		a.silent = make(map[store.Trouble]time.Time)
 	}
 	a.silent[trouble] = now.Add(ailingQuiet)
-	a.log.LogAttrs(context.Background(), slog.LevelError, "nothing can be stored; the server refuses requests and goes on by itself as soon as it can",
-		slog.String("why", trouble.String()), slog.String("do", trouble.Advice()), slog.Any("error", err))
+	a.log.Error("nothing can be stored; the server refuses requests and goes on by itself as soon as it can",
+		"why", trouble.String(), "do", trouble.Advice(), "error", err)
 	return begins
 }
 
@@ -81,8 +81,7 @@ func (a *ailment) succeeded() {
 		return
 	}
 	if a.said {
-		a.log.LogAttrs(context.Background(), slog.LevelInfo, "storage works again",
-			slog.String("was", a.state.Trouble.String()), slog.Duration("after", time.Since(a.state.Since).Round(time.Millisecond)))
+		a.log.Info("storage works again", "was", a.state.Trouble.String(), "after", time.Since(a.state.Since).Round(time.Millisecond))
 	}
 	a.state, a.said = store.TroubleState{}, false
 	a.present.Store(false)
