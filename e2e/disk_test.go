@@ -166,8 +166,11 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		srv.well(t)
 		crowd.ailing.Store(false)
 		crowd.progress(ctx, t)
-		srv.awaitShown(t, quiet, "said to a full disk")
 		crowd.settled(t, srv)
+		srv.awaitShown(t, quiet, "said to a full disk")
+		if _, messages, err := srv.conversation(t.Context(), quiet); err != nil || len(messages) != 1 {
+			t.Errorf("what a customer wrote meanwhile is shown as %d messages, %v; want one", len(messages), err)
+		}
 		srv.stop(t)
 		s.healthy(t)
 	})
