@@ -4,19 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidelinehq/tideline/internal/testenv"
 )
 
 // outages is how often the database goes away under a server at work.
 const outages = 5
-
-// endsWithItsClaim says that a server whose connection to PostgreSQL broke ends,
-// because PostgreSQL may have given its claim on the database to another one, and is
-// to be started again, as service managers do. Where claims outlive connections this
-// is false, and the tests here fail if a server ends.
-const endsWithItsClaim = true
 
 // TestARestartOfPostgreSQLLosesNothing stops PostgreSQL at once, in the middle of
 // commits, and starts it again, again and again. Whoever was told that a message is
@@ -65,7 +58,7 @@ func throughOutages(t *testing.T, database string, times int, outage func()) {
 		crowd.progress(ctx, t)
 		outage()
 		crowd.rush.Store(false)
-		srv = s.recovered(t, crowd, srv)
+		s.recovered(t, srv)
 		crowd.progress(ctx, t)
 	}
 	crowd.settled(t, srv)
@@ -74,32 +67,11 @@ func throughOutages(t *testing.T, database string, times int, outage func()) {
 	t.Logf("%d messages accepted, %d requests refused", crowd.accepted.Load(), crowd.refused.Load())
 }
 
-// recovered gives the server that works after an outage: the same one, or the one
-// that was started after it has ended, see endsWithItsClaim.
-func (s site) recovered(t *testing.T, crowd *crowd, srv *server) *server {
+// recovered waits until the server works again after an outage, by itself.
+func (s site) recovered(t *testing.T, srv *server) {
 	t.Helper()
 	if n := strings.Count(srv.Stderr(), `msg="nothing can be stored`); n > outages {
 		t.Errorf("the log says %d times that nothing can be stored", n)
 	}
-	if !endsWithItsClaim {
-		srv.well(t)
-		return srv
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	code, err := srv.Wait(ctx)
-	if err != nil || code == 0 || !strings.Contains(srv.Stderr(), "the claim on the database is lost") {
-		t.Fatalf("exit code %d, %v; want an end because of the lost claim\n%s", code, err, srv.Stderr())
-	}
-	if strings.Contains(srv.Stderr(), "DATA RACE") {
-		t.Errorf("data race:\n%s", srv.Stderr())
-	}
-	if n := len(srv.loud()); n > 100 {
-		t.Errorf("%d lines of log about an outage of %s are too many", n, 10*time.Second)
-	}
-	crowd.switchTo(nil)
-	srv.http.CloseIdleConnections()
-	next := s.start(t)
-	crowd.switchTo(next)
-	return next
+	srv.well(t)
 }

@@ -93,7 +93,7 @@ func (s *server) openNode(ctx context.Context) error {
 		return nil
 	}
 	node := cluster.New(cluster.Deps{
-		Nodes: s.store, Logger: s.log, Info: store.NodeInfo{Name: processName(), Version: buildVersion(), URL: s.publicURL()},
+		Nodes: s.store, Logger: s.log, Info: store.NodeInfo{Name: processName(), Version: buildVersion(), URL: s.publicURL(), Seat: s.folder.Seat()},
 	}, cluster.Config{})
 	bus := cluster.NewBus(s.store, cluster.BusConfig{
 		Self:   node.Self,

@@ -132,6 +132,9 @@ func TestWhoIsCutOffStopsBeforeOthersBegin(t *testing.T) {
 		w.check("when the lease is over", []int{0, 5}, a, b)
 		pass(5 * time.Second)
 		w.check("after the take-over", []int{0, 10}, a, b)
+		if a.Alive() {
+			t.Error("alive although it was expelled")
+		}
 		a.client.set(false, 0)
 		pass(5 * time.Minute)
 		w.check("after it came back", []int{5, 5}, a, b)

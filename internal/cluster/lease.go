@@ -23,7 +23,7 @@ func (s *Service) Join(ctx context.Context) error {
 	}
 	s.nodes.Fence(n.ID)
 	s.mu.Lock()
-	s.joined, s.deadline, s.lapsed = n, s.lasts(started), false
+	s.joined, s.deadline, s.lapsed, s.gone = n, s.lasts(started), false, false
 	s.lease, s.endLease = context.WithCancel(context.WithoutCancel(ctx))
 	s.seen, s.yielded = []store.Node{n}, make(map[int64]bool)
 	s.timer = time.AfterFunc(time.Until(s.deadline), s.lapse)
@@ -108,7 +108,7 @@ func (s *Service) yieldAll() {
 // recover begins a lease anew when the one before was over, nobody expelled the node,
 // and nothing from before is left; s.mu is held.
 func (s *Service) recover() {
-	if !s.lapsed || s.joined.ID == 0 || len(s.held)+s.onDuty > 0 || !time.Now().Before(s.deadline) {
+	if !s.lapsed || s.gone || len(s.held)+s.onDuty > 0 || !time.Now().Before(s.deadline) {
 		return
 	}
 	s.lapsed = false

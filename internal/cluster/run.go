@@ -57,6 +57,7 @@ func (s *Service) tenure(ctx context.Context) (stopped bool) {
 	}
 	endDuties()
 	s.mu.Lock()
+	s.gone = true
 	s.yieldAll() //nolint:contextcheck // an account comes and goes longer than the call that decides it
 	s.mu.Unlock()
 	s.await()

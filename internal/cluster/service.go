@@ -80,6 +80,7 @@ type Service struct {
 	deadline time.Time  // of the lease, by this process's clock
 	lapsed   bool       // the lease was over, and not everything is yielded yet or it is over still
 	leaving  bool
+	gone     bool            // expelled, or stopped: there will be no lease any more
 	lease    context.Context // ends with the lease
 	endLease context.CancelFunc
 	timer    *time.Timer // runs lapse at the deadline
@@ -143,7 +144,9 @@ func (s *Service) Alive() bool {
 	return s.alive()
 }
 
-func (s *Service) alive() bool { return s.joined.ID != 0 && !s.lapsed && time.Now().Before(s.deadline) }
+func (s *Service) alive() bool {
+	return s.joined.ID != 0 && !s.gone && !s.lapsed && time.Now().Before(s.deadline)
+}
 
 // Lease gives a context that ends with the lease, for what acts for accounts or for
 // a duty. It has ended already when the node is not alive.

@@ -18,6 +18,10 @@ type NodeInfo struct {
 	Name    string // host and process
 	Version string // of the program
 	URL     string // under which it is reached; "" = not told
+	// Seat is a place that one process can have at a time, such as a folder that it has
+	// locked: who joins with it proves that a node which had it is dead, and need not
+	// wait for the end of its lease. "" = none.
+	Seat string
 }
 
 // Node is a server process that works with a shared database.

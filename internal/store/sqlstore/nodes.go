@@ -65,10 +65,15 @@ func (s *Store) join(ctx context.Context, info store.NodeInfo, ttl time.Duration
 		if _, err := t.exec(ctx, insertMissingHolds); err != nil {
 			return err
 		}
+		if info.Seat != "" { // whoever had it can be expelled now
+			if _, err := t.exec(ctx, `UPDATE nodes SET lease_until = 0 WHERE seat = $1`, info.Seat); err != nil {
+				return err
+			}
+		}
 		now := t.clock()
-		err := t.one(ctx, `INSERT INTO nodes (name, version, url, started_at, lease_until, leaving)
-			VALUES ($1, $2, $3, `+now+`, `+now+` + $4, FALSE) RETURNING id, started_at`,
-			[]any{info.Name, info.Version, info.URL, ttl.Milliseconds()}, &n.ID, millis{&n.Started})
+		err := t.one(ctx, `INSERT INTO nodes (name, version, url, seat, started_at, lease_until, leaving)
+			VALUES ($1, $2, $3, $4, `+now+`, `+now+` + $5, FALSE) RETURNING id, started_at`,
+			[]any{info.Name, info.Version, info.URL, info.Seat, ttl.Milliseconds()}, &n.ID, millis{&n.Started})
 		n.Left, joined = ttl, err == nil
 		return err
 	})
@@ -80,8 +85,21 @@ const insertMissingHolds = `INSERT INTO holds (account_id, epoch) SELECT a.id, 0
 	WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.account_id = a.id) ON CONFLICT (account_id) DO NOTHING`
 
 // Renew implements store.Nodes. It doesn't wait for the node's fenced transactions,
-// which lock the row's key only.
+// which lock the row's key only, nor on PostgreSQL for a connection: a node whose pool
+// is busy is not dead.
 func (s *Store) Renew(ctx context.Context, nodeID int64, ttl time.Duration) error {
+	if s.vital != nil {
+		t := &tx{d: s.d, q: s.vital}
+		renew := func() error {
+			n, err := t.exec(ctx, `UPDATE nodes SET lease_until = `+t.clock()+` + $1 WHERE id = $2`, ttl.Milliseconds(), nodeID)
+			return thisNode(n, err)
+		}
+		err := renew()
+		if connectionLost(err) { // it may have been broken for long: a new one tells
+			err = renew()
+		}
+		return failed("renew", err)
+	}
 	return s.write(ctx, "renew", func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE nodes SET lease_until = `+t.clock()+` + $1 WHERE id = $2`, ttl.Milliseconds(), nodeID)
 		return thisNode(n, err)

@@ -126,6 +126,11 @@ func TestExpellingWaitsForACommitThatIsUnderWay(t *testing.T) {
 	go func() { left <- s.Leave(t.Context(), id) }()
 	// Leave is seen to wait for the row before the transaction may go on.
 	for waiting := 0; waiting == 0; {
+		select {
+		case err := <-left:
+			t.Fatalf("the node left in the middle of its transaction: %v", err)
+		default:
+		}
 		err := s.pool.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted`).Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)
@@ -152,5 +157,20 @@ func TestConnectionsBearTheNodesName(t *testing.T) {
 	s.Fence(id + 1)
 	if got := name(); got != NodeName(id+1) {
 		t.Errorf("after the node joined anew a connection is called %q, want %q", got, NodeName(id+1))
+	}
+}
+
+func TestTheLeaseIsRenewedAlthoughAllConnectionsAreBusy(t *testing.T) {
+	t.Parallel()
+	s, id := openNode(t, Options{Database: testenv.PostgreSQL(t), Conns: 1})
+	busy, err := s.pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Renew(ctx, id, time.Hour); err != nil {
+		t.Error(err)
 	}
 }

@@ -43,6 +43,8 @@ type Store struct {
 	url  string  // of PostgreSQL
 	pool *sql.DB // readers (SQLite), or everything (PostgreSQL)
 
+	vital *sql.DB // PostgreSQL only: the one connection that renews the lease of a node
+
 	// SQLite only: the one writing connection, owned by the committer.
 	writerPool  *sql.DB
 	writer      *sql.Conn
@@ -143,6 +145,9 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if err := s.pool.PingContext(ctx); err != nil {
 		return errors.Join(err, s.pool.Close())
 	}
+	if s.vital, err = openPostgresAs(o.Database, 1, s.connectionName); err != nil { // connects when it is used
+		return errors.Join(err, s.pool.Close())
+	}
 	for range max(o.Workers, 1) {
 		s.accepts = append(s.accepts, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
 		s.settles = append(s.settles, startCommitter(o.MaxBatch, s.watched(s.commitPostgres()))) //nolint:contextcheck // a batch belongs to many callers
@@ -172,6 +177,9 @@ func (s *Store) Close() error {
 		errs = append(errs, s.writer.Close())
 	}
 	errs = append(errs, s.pool.Close())
+	if s.vital != nil {
+		errs = append(errs, s.vital.Close())
+	}
 	if s.writerPool != nil {
 		errs = append(errs, s.writerPool.Close())
 	}

@@ -156,6 +156,30 @@ var nodeTests = map[string]func(*testing.T, *world){
 		same(t, "claim of the other", w.claimed(b, bID, 1), []int64{w.acc.ID})
 	},
 
+	// A process that has its predecessor's place is proof of its death.
+	"AreExpelledAtOnceWhenTheirSeatIsTaken": func(t *testing.T, w *world) {
+		seat := store.NodeInfo{Name: "first", Seat: "a folder"}
+		old, err := w.another().Join(w.ctx(), seat, lease)
+		w.must(err)
+		neighbour, err := w.another().Join(w.ctx(), store.NodeInfo{Name: "other", Seat: "another folder"}, lease)
+		w.must(err)
+		_, nowhere := w.join()
+		seat.Name = "second"
+		s := w.another()
+		successor, err := s.Join(w.ctx(), seat, lease)
+		w.must(err)
+		gone, err := s.ExpelDead(w.ctx(), successor.ID)
+		w.must(err)
+		same(t, "expelled", gone, []int64{old.ID})
+		nodes, err := s.ListNodes(w.ctx())
+		w.must(err)
+		var left []int64
+		for _, n := range nodes {
+			left = append(left, n.ID)
+		}
+		same(t, "nodes", left, []int64{neighbour.ID, nowhere, successor.ID})
+	},
+
 	"FreeAllWhenTheyLeave": func(t *testing.T, w *world) {
 		a, aID := w.join()
 		b, bID := w.join()

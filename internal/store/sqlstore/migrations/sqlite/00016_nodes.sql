@@ -7,6 +7,7 @@ CREATE TABLE nodes (
     name        TEXT NOT NULL,
     version     TEXT NOT NULL,
     url         TEXT NOT NULL,
+    seat        TEXT NOT NULL, -- what only one process can have at a time; '' = nothing
     started_at  INTEGER NOT NULL,
     lease_until INTEGER NOT NULL, -- by the database's clock, as Unix milliseconds
     leaving     INTEGER NOT NULL
