@@ -95,7 +95,7 @@ func (s *Store) Renew(ctx context.Context, nodeID int64, ttl time.Duration) erro
 			return thisNode(n, err)
 		}
 		err := renew()
-		if connectionLost(err) { // it may have been broken for long: a new one tells
+		if err != nil && connectionLost(err) { // it may have been broken for long: a new one tells
 			err = renew()
 		}
 		return failed("renew", err)
