@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
 
-	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/retention"
 	"github.com/tidelinehq/tideline/internal/store"
@@ -83,7 +83,8 @@ func archived(ctx context.Context, d *desk, month string) ([]store.ArchivePart, 
 }
 
 type archiveShowCmd struct {
-	Part string `arg:"" help:"Which part, such as 2026-11/1: see tideline archive list."`
+	config.Files `embed:""`
+	Part         string `arg:"" help:"Which part, such as 2026-11/1: see tideline archive list."`
 }
 
 // Help implements kong.HelpProvider.
@@ -106,7 +107,7 @@ func (c *archiveShowCmd) Run(ctx context.Context, a *app) error {
 				continue
 			}
 			var text bytes.Buffer
-			if err := a.export(ctx, []store.ArchivePart{p}, &text); err != nil {
+			if err := a.export(ctx, d, &c.Files, []store.ArchivePart{p}, &text); err != nil {
 				return err
 			}
 			return showRecords(a, d, &text)
@@ -142,8 +143,9 @@ func showRecords(a *app, d *desk, lines io.Reader) error {
 }
 
 type archiveExportCmd struct {
-	Month  string `placeholder:"YYYY-MM" help:"Only this month."`
-	Output string `short:"o" placeholder:"FILE" type:"path" help:"Write to this file, which must not be there yet. Default: standard output."`
+	config.Files `embed:""`
+	Month        string `placeholder:"YYYY-MM" help:"Only this month."`
+	Output       string `short:"o" placeholder:"FILE" type:"path" help:"Write to this file, which must not be there yet. Default: standard output."`
 }
 
 // Help implements kong.HelpProvider.
@@ -167,18 +169,18 @@ func (c *archiveExportCmd) Run(ctx context.Context, a *app) error {
 			if err != nil {
 				return fmt.Errorf("write the export: %w", err)
 			}
-			if err := errors.Join(a.export(ctx, parts, f), f.Close()); err != nil {
+			if err := errors.Join(a.export(ctx, d, &c.Files, parts, f), f.Close()); err != nil {
 				return err
 			}
 			a.note("%d parts written to %s", len(parts), c.Output)
 			return nil
 		}
-		return a.export(ctx, parts, out)
+		return a.export(ctx, d, &c.Files, parts, out)
 	})
 }
 
 // export writes the lines of parts, which it reads beside a server that runs.
-func (a *app) export(ctx context.Context, parts []store.ArchivePart, w io.Writer) (err error) {
+func (a *app) export(ctx context.Context, d *desk, settings *config.Files, parts []store.ArchivePart, w io.Writer) (err error) {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -186,7 +188,8 @@ func (a *app) export(ctx context.Context, parts []store.ArchivePart, w io.Writer
 	if err != nil {
 		return err
 	}
-	blobs, err := local.Join(config.PlaceFolder("", folder.Path))
+	place := &filesPlace{settings: settings, common: a.config, folder: folder, store: d.store, log: slog.New(slog.DiscardHandler)}
+	blobs, err := place.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/backup"
-	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -22,9 +22,11 @@ import (
 )
 
 type backupCmd struct {
-	To      string `arg:"" type:"path" help:"The file to write, or an existing folder for a file with the time in its name."`
-	Verify  bool   `help:"Read the backup once more when it is written, every row and every byte."`
-	Replace bool   `help:"Replace the file if it is there."`
+	config.Files `embed:""`
+	To           string `arg:"" type:"path" help:"The file to write, or an existing folder for a file with the time in its name."`
+	NoFiles      bool   `help:"Leave the bytes of files out: for who keeps them by other means, such as versions in a bucket."`
+	Verify       bool   `help:"Read the backup once more when it is written, every row and every byte."`
+	Replace      bool   `help:"Replace the file if it is there."`
 }
 
 // Help implements kong.HelpProvider.
@@ -33,6 +35,9 @@ func (backupCmd) Help() string {
 
     tideline backup /backups/tideline.tar --replace --verify
     tideline backup /backups --data /var/lib/tideline --json
+    tideline backup /backups --no-files
+
+Files are taken from where they are. When that is S3, the command needs the --s3 settings that the server has.
 
 A backup of either database can be restored to either: tideline restore.`
 }
@@ -50,7 +55,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := a.openBackup(ctx, folder)
+	b, err := c.open(ctx, a, folder)
 	if err != nil {
 		return err
 	}
@@ -94,6 +99,7 @@ type backupJSON struct {
 	Rows      int64    `json:"rows"`
 	Files     int64    `json:"files"`
 	FileBytes int64    `json:"file_bytes"`
+	NoFiles   bool     `json:"no_files"`
 	// LostFiles are files that are known and whose bytes are gone.
 	LostFiles []string `json:"lost_files"`
 	Verified  bool     `json:"verified"`
@@ -102,6 +108,9 @@ type backupJSON struct {
 
 func (v *backupJSON) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d rows and %d files, %d bytes, as of %s\n", v.File, v.Rows, v.Files, v.Bytes, stamp(v.MadeAt.Time, time.UTC))
+	if v.NoFiles {
+		fmt.Fprintln(w, "The bytes of files are not in it.")
+	}
 	if v.Verified {
 		fmt.Fprintln(w, "It was read back, and every part is what was written.")
 	}
@@ -116,10 +125,10 @@ type backupOf struct {
 	closers []func() error
 }
 
-// openBackup holds everything as it is now. What is held first is the database, then
+// open holds everything as it is now. What is held first is the database, then
 // the sessions, then a sandbox's network, and the files last: see backup.Source and
 // sqlstore.OpenSnapshot.
-func (a *app) openBackup(ctx context.Context, folder datadir.Folder) (_ *backupOf, err error) {
+func (c *backupCmd) open(ctx context.Context, a *app, folder datadir.Folder) (_ *backupOf, err error) {
 	b := &backupOf{app: a, options: sqlstore.Options{Database: a.config.DatabaseURL(), Conns: 2}}
 	defer func() {
 		if err != nil {
@@ -136,7 +145,7 @@ func (a *app) openBackup(ctx context.Context, folder datadir.Folder) (_ *backupO
 	}
 	b.closers = append(b.closers, snapshot.Close)
 	b.source = backup.Source{
-		Header: backup.Header{Program: buildVersion(), Kind: string(folder.Kind), Database: "sqlite", MadeAt: time.Now().UTC()},
+		Header: backup.Header{Program: buildVersion(), Kind: string(folder.Kind), Database: "sqlite", MadeAt: time.Now().UTC(), NoFiles: c.NoFiles},
 		Rows:   snapshot, Progress: a.progress(),
 	}
 	if a.config.OnPostgres() {
@@ -149,7 +158,15 @@ func (a *app) openBackup(ctx context.Context, folder datadir.Folder) (_ *backupO
 		b.source.Folder = append(b.source.Folder, fileOf(folder, tokenFile)...)
 	}
 	b.source.Folder = append(b.source.Folder, fileOf(folder, config.DefaultFile)...)
-	blobs, err := local.Join(config.PlaceFolder("", folder.Path))
+	if c.NoFiles {
+		return b, nil
+	}
+	kept, err := keptPlace(ctx, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	place := &filesPlace{settings: &c.Files, common: a.config, folder: folder, log: slog.New(slog.DiscardHandler)}
+	blobs, err := place.openKept(kept)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +270,7 @@ func (b *backupOf) writeTo(ctx context.Context, to string, verify bool) (v backu
 	b.missing = written.Missing
 	return backupJSON{
 		File: to, Bytes: info.Size(), Kind: written.Header.Kind, Database: written.Header.Database, Schema: written.Header.Schema,
-		MadeAt: jsonTime{written.Header.MadeAt}, Rows: written.Rows, Files: written.Files, FileBytes: written.Bytes,
+		MadeAt: jsonTime{written.Header.MadeAt}, Rows: written.Rows, Files: written.Files, FileBytes: written.Bytes, NoFiles: written.Header.NoFiles,
 		LostFiles: []string{}, Verified: verify,
 	}, nil
 }

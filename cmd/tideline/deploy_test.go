@@ -54,6 +54,9 @@ var descName = regexp.MustCompile(`fqName: "([a-z0-9_]+)"`)
 func metricNames(t *testing.T) map[string]bool {
 	t.Helper()
 	s := openSandbox(t)
+	// Those of servers on PostgreSQL, and with files in S3.
+	telemetry.NewNodes(s.metrics, nil, nil)
+	telemetry.NewS3(s.metrics)
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		s.metrics.Describe(descs)

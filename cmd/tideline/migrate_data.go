@@ -27,7 +27,7 @@ type migrateDataCmd struct {
 
 // Help implements kong.HelpProvider.
 func (migrateDataCmd) Help() string {
-	return `Moves everything from SQLite to PostgreSQL, or back: workspaces, messages, the queue, the ledger, webhooks, and the sessions of the paired accounts, which stay paired. Files stay in the data folder. The server must be stopped. Nothing is in the new database until all of it is, read back and compared row by row; when it ends before that, run it again.
+	return `Moves everything from SQLite to PostgreSQL, or back: workspaces, messages, the queue, the ledger, webhooks, and the sessions of the paired accounts, which stay paired. Files stay where they are. The server must be stopped. Nothing is in the new database until all of it is, read back and compared row by row; when it ends before that, run it again.
 
     tideline migrate-data --from tideline-data/tideline.db --to postgres://tideline@localhost/tideline
     tideline serve --database postgres://tideline@localhost/tideline

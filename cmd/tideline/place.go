@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/blob"
@@ -15,6 +16,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/sandbox"
+	"github.com/tidelinehq/tideline/internal/store"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 )
 
@@ -83,25 +85,79 @@ func (p *filesPlace) agreed(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.settings.Place == "" {
-		return kept, p.settings.CheckPlace(p.common, kept)
-	}
-	want, err := config.PlaceName(p.settings.Place, p.folder.Path)
+	want, err := p.wanted(kept)
 	if err != nil || want == kept {
-		return want, errors.Join(err, p.settings.Check(p.common))
-	}
-	if err := p.settings.Check(p.common); err != nil {
-		return "", err
+		return want, err
 	}
 	some, err := p.store.AllFiles(ctx, 0, 1)
 	if err != nil {
 		return "", err
 	}
 	if len(some) > 0 || !p.owner {
-		return "", fmt.Errorf("files are kept in %s, and --files names %s: run tideline files move --to %s first, or leave --files out",
-			spoken(kept), spoken(want), p.settings.Place)
+		return "", p.elsewhere(kept, want)
 	}
 	return want, p.store.SetSetting(ctx, placeSetting, want)
+}
+
+// wanted is the place that the settings name, else the one that is remembered.
+func (p *filesPlace) wanted(kept string) (string, error) {
+	if p.settings.Place == "" {
+		return kept, p.settings.CheckPlace(p.common, kept)
+	}
+	if err := p.settings.Check(p.common); err != nil {
+		return "", err
+	}
+	return config.PlaceName(p.settings.Place, p.folder.Path)
+}
+
+// elsewhere refuses a place that files are not in.
+func (p *filesPlace) elsewhere(kept, want string) error {
+	return fmt.Errorf("files are kept in %s, and --files names %s: run tideline files move --to %s first, or leave --files out",
+		spoken(kept), spoken(want), p.settings.Place)
+}
+
+// openKept opens the place that a database remembers which need not be opened as a
+// store, because it may have the tables of another version.
+func (p *filesPlace) openKept(kept string) (openPlace, error) {
+	want, err := p.wanted(kept)
+	if err != nil {
+		return nil, err
+	}
+	if want != kept {
+		return nil, p.elsewhere(kept, want)
+	}
+	return p.at(want)
+}
+
+// keptPlace reads from rows which place is remembered.
+func keptPlace(ctx context.Context, rows store.RowReader) (string, error) {
+	for _, t := range rows.Tables() {
+		if t.Name != settingsTable {
+			continue
+		}
+		name, value := settingColumns(t)
+		for row, err := range rows.Rows(ctx, t.Name) {
+			if err != nil {
+				return "", err
+			}
+			if row[name] == placeSetting {
+				place, _ := row[value].(string)
+				return place, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// settingsTable has the settings that the database remembers.
+const settingsTable = "settings"
+
+// settingColumns says where the table of settings has a setting's name and value.
+func settingColumns(t store.Table) (name, value int) {
+	at := func(column string) int {
+		return slices.IndexFunc(t.Columns, func(c store.Column) bool { return c.Name == column })
+	}
+	return at("name"), at("value")
 }
 
 // spoken is how a place is shown.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tidelinehq/tideline/internal/backup"
-	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
@@ -21,6 +20,7 @@ import (
 )
 
 type restoreCmd struct {
+	config.Files `embed:""`
 	From         string `arg:"" type:"existingfile" help:"The file that tideline backup wrote."`
 	Check        bool   `help:"Only read the backup to its end and say what it holds."`
 	Replace      bool   `help:"Move what is in the data folder aside, to a folder before-restore-… in it."`
@@ -34,6 +34,8 @@ func (restoreCmd) Help() string {
     tideline restore /backups/tideline.tar --check
     tideline restore /backups/tideline.tar --data /var/lib/tideline
     tideline restore /backups/tideline.tar --data /var/lib/tideline --database postgres://tideline@localhost/tideline
+
+Files go to where --files says, by default into the data folder, and the server looks for them there from then on. A backup that was made with --no-files has none: the server looks where it did before, or where --files says.
 
 What was accepted or received after the backup is lost. What was queued then is sent (again) under the same WhatsApp id, so that no phone shows it twice. Never start the old server again: two with the same sessions throw each other out.`
 }
@@ -49,7 +51,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 	}
 	v := restoredJSON{
 		Backup: c.From, Kind: found.Header.Kind, Database: found.Header.Database, Program: found.Header.Program, Schema: found.Header.Schema,
-		MadeAt: jsonTime{found.Header.MadeAt}, Rows: found.Rows, Files: found.Files, FileBytes: found.Bytes, MissingFiles: len(found.Missing),
+		MadeAt: jsonTime{found.Header.MadeAt}, Rows: found.Rows, Files: found.Files, FileBytes: found.Bytes, NoFiles: found.Header.NoFiles, MissingFiles: len(found.Missing),
 	}
 	if c.Check {
 		return a.show(v, v.print)
@@ -90,6 +92,7 @@ type restoredJSON struct {
 	Rows         int64    `json:"rows"`
 	Files        int64    `json:"files"`
 	FileBytes    int64    `json:"file_bytes"`
+	NoFiles      bool     `json:"no_files"`      // the bytes of files were left out on purpose
 	MissingFiles int      `json:"missing_files"` // their bytes were gone when the backup was made
 	Data         string   `json:"data,omitempty"`
 	Audited      bool     `json:"audited"`
@@ -98,6 +101,9 @@ type restoredJSON struct {
 
 func (v *restoredJSON) print(w io.Writer) {
 	fmt.Fprintf(w, "A whole backup of a %s server (%s, version %s), as of %s: %d rows and %d files.\n", v.Kind, v.Database, v.Program, stamp(v.MadeAt.Time, time.UTC), v.Rows, v.Files)
+	if v.NoFiles {
+		fmt.Fprintln(w, "The bytes of files were left out of it: see that they are where the server looks for them (tideline files check).")
+	}
 	switch {
 	case v.Data == "":
 	case v.Audited:
@@ -110,6 +116,7 @@ func (v *restoredJSON) print(w io.Writer) {
 // place is where a backup is restored to.
 type place struct {
 	app      *app
+	files    *config.Files
 	header   backup.Header
 	folder   datadir.Folder
 	database string
@@ -129,7 +136,7 @@ func (p *place) close() error {
 }
 
 func (c *restoreCmd) restore(ctx context.Context, a *app, h backup.Header, v *restoredJSON) (err error) {
-	p := &place{app: a, header: h}
+	p := &place{app: a, files: &c.Files, header: h}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.check(ctx); err != nil {
 		return err
@@ -162,6 +169,9 @@ func (p *place) check(ctx context.Context) error {
 		return tideline.Errorf(tideline.CodeValidation, "this is the backup of a production server: leave --sandbox out")
 	}
 	p.app.config.Sandbox = kind == datadir.Sandbox // says which folder is meant when none is named
+	if err := p.checkFiles(ctx); err != nil {
+		return err
+	}
 	p.database = p.app.config.DatabaseURL()
 	p.rows.Database = p.database
 	p.sessions.Database = p.database
@@ -257,18 +267,24 @@ func (p *place) fill(ctx context.Context, from string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	blobs, err := local.Open(config.PlaceFolder("", p.folder.Path))
+	place, err := config.PlaceName(p.files.Place, p.folder.Path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, blobs.Close()) }()
+	var blobs openPlace
+	if !p.header.NoFiles {
+		if blobs, err = p.placeIn(p.folder).at(place); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, blobs.Close()) }()
+	}
 	root, err := os.OpenRoot(p.folder.Path)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	_, err = backup.Restore(ctx, bufio.NewReaderSize(f, 1<<20), backup.Target{
-		Rows: rows, Blobs: blobs, Progress: p.app.progress(),
+		Rows: &placing{Loader: rows, place: place, keep: p.header.NoFiles && p.files.Place == ""}, Blobs: blobs, Progress: p.app.progress(),
 		Put: func(name string, r io.Reader) error { return p.put(root, name, r) },
 	})
 	return err

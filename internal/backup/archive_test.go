@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,18 @@ func (b blobs) Open(_ context.Context, key string) (io.ReadSeekCloser, error) {
 	return opened{strings.NewReader(text)}, nil
 }
 
+func (b blobs) List(_ context.Context, prefix, _ string, fn func(blob.Entry) error) error {
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if err := fn(blob.Entry{Key: key}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b blobs) Put(_ context.Context, key string, r io.Reader) (blob.Written, error) {
 	data, err := io.ReadAll(r)
 	b[key] = string(data)
@@ -97,7 +110,7 @@ func example() (*memory, blobs) {
 			},
 		},
 	}
-	return m, blobs{"files/0a/one": "hello\x00world"}
+	return m, blobs{"files/0a/one": "hello\x00world", "archive/1-shop/files/ab": "a picture"}
 }
 
 func written(t testing.TB) []byte {

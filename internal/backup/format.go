@@ -27,13 +27,14 @@ func damaged(format string, args ...any) error {
 // Header says what a backup is of.
 type Header struct {
 	Format   int           `json:"format"`
-	Program  string        `json:"program"`  // the version that made it
-	Kind     string        `json:"kind"`     // production or sandbox
-	Database string        `json:"database"` // sqlite or postgres
-	Schema   int64         `json:"schema"`   // version of our tables
-	Sessions int64         `json:"sessions"` // version of the protocol library's tables
-	MadeAt   time.Time     `json:"made_at"`  // the instant whose state it holds
-	Tables   []store.Table `json:"tables"`   // in the order in which they can be written
+	Program  string        `json:"program"`            // the version that made it
+	Kind     string        `json:"kind"`               // production or sandbox
+	Database string        `json:"database"`           // sqlite or postgres
+	Schema   int64         `json:"schema"`             // version of our tables
+	Sessions int64         `json:"sessions"`           // version of the protocol library's tables
+	MadeAt   time.Time     `json:"made_at"`            // the instant whose state it holds
+	NoFiles  bool          `json:"no_files,omitempty"` // the bytes of files were left out on purpose
+	Tables   []store.Table `json:"tables"`             // in the order in which they can be written
 }
 
 // table finds a table and its place.

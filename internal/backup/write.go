@@ -17,11 +17,16 @@ import (
 	"github.com/tidelinehq/tideline/internal/store"
 )
 
-// The table of files, and its column with the blob's key.
+// The tables whose rows name blobs, and their column with the key.
 const (
 	filesTable = "files"
+	partsTable = "archive_parts"
 	blobColumn = "blob"
 )
+
+// archivePrefix begins the keys of archived messages and their files
+// (internal/retention). No row names the files.
+const archivePrefix = "archive/"
 
 // Source is what a backup is made of. What its rows say must have been so before
 // its blobs are read: then a file that comes later is in neither, and one that is
@@ -29,7 +34,7 @@ const (
 type Source struct {
 	Header Header // Format, Schema, Sessions and Tables are filled in
 	Rows   store.Snapshot
-	Blobs  Blobs
+	Blobs  Blobs // not touched when Header.NoFiles is set
 	Folder []FolderFile
 	// Progress is told after each table and now and then between files; it may be nil.
 	Progress func(what string, done int64)
@@ -38,6 +43,7 @@ type Source struct {
 // Blobs are the bytes of files; a blob.Store has them.
 type Blobs interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+	List(ctx context.Context, prefix, after string, fn func(blob.Entry) error) error
 }
 
 // FolderFile is a file of the data folder.
@@ -81,6 +87,9 @@ func (a *archive) write(ctx context.Context, s Source) error {
 			return err
 		}
 		s.Progress("rows of "+t.Name, a.summary.Tables[t.Name])
+	}
+	if err := a.archived(ctx, s); err != nil {
+		return err
 	}
 	for i, key := range a.blobs {
 		if err := a.blob(ctx, s.Blobs, key); err != nil {
@@ -131,7 +140,7 @@ func (a *archive) part(p Part, r io.Reader) error {
 func (a *archive) rows(ctx context.Context, from store.RowReader, t store.Table) error {
 	key := -1
 	for i, c := range t.Columns {
-		if t.Name == filesTable && c.Name == blobColumn {
+		if (t.Name == filesTable || t.Name == partsTable) && c.Name == blobColumn && !a.at.NoFiles {
 			key = i
 		}
 	}
@@ -183,6 +192,25 @@ func (a *archive) rows(ctx context.Context, from store.RowReader, t store.Table)
 		return nil
 	}
 	return end()
+}
+
+// archived adds what only the place itself knows of: the files in the archive.
+func (a *archive) archived(ctx context.Context, s Source) error {
+	if a.at.NoFiles {
+		return nil
+	}
+	named := make(map[string]bool)
+	for _, key := range a.blobs {
+		if strings.HasPrefix(key, archivePrefix) {
+			named[key] = true
+		}
+	}
+	return s.Blobs.List(ctx, archivePrefix, "", func(e blob.Entry) error {
+		if !named[e.Key] {
+			a.blobs = append(a.blobs, e.Key)
+		}
+		return nil
+	})
 }
 
 // blob adds the bytes of a file. That they are gone is noted and no error.

@@ -11,16 +11,16 @@ import (
 const FilesFolder = "files"
 
 // Files says where the bytes of files are kept. All commands that touch files
-// share it.
+// share it. Its variables are named here, because kong would make S_3 of S3.
 type Files struct {
 	Place         string `name:"files" placeholder:"PLACE" help:"Where files are kept: a folder, or s3://bucket/prefix. Default: files in the data folder. Change it with tideline files move."`
-	S3Endpoint    string `name:"s3-endpoint" placeholder:"URL" help:"Address of the S3 service, e.g. https://s3.example.com:9000. Default: Amazon's."`
-	S3Region      string `name:"s3-region" placeholder:"REGION" help:"Region of the bucket. Default: asked for at Amazon, else us-east-1."`
-	S3Addressing  string `name:"s3-addressing" placeholder:"FORM" enum:"auto,path,host" default:"auto" help:"Where the bucket's name goes: path (https://host/bucket), host (https://bucket.host), or what the service is known to want (${default})."`
-	S3Credentials string `name:"s3-credentials" placeholder:"SOURCE" enum:"local,iam,none" default:"local" help:"Where keys come from when none are set: local (AWS_ACCESS_KEY_ID and so on, else ~/.aws/credentials), iam (the machine's role, for which its metadata service is asked), none (requests are not signed) (${default})."`
-	S3AccessKey   string `name:"s3-access-key" placeholder:"KEY" help:"Access key. Better set as TIDELINE_S3_ACCESS_KEY."`
-	S3SecretKey   string `name:"s3-secret-key" placeholder:"KEY" help:"Secret key. Better set as TIDELINE_S3_SECRET_KEY: others see command lines."`
-	S3CA          string `name:"s3-ca" placeholder:"FILE" type:"path" help:"Certificates (PEM) that are trusted for the S3 service besides the system's."`
+	S3Endpoint    string `name:"s3-endpoint" env:"TIDELINE_S3_ENDPOINT" placeholder:"URL" help:"Address of the S3 service, e.g. https://s3.example.com:9000. Default: Amazon's."`
+	S3Region      string `name:"s3-region" env:"TIDELINE_S3_REGION" placeholder:"REGION" help:"Region of the bucket. Default: asked for at Amazon, else us-east-1."`
+	S3Addressing  string `name:"s3-addressing" env:"TIDELINE_S3_ADDRESSING" placeholder:"FORM" enum:"auto,path,host" default:"auto" help:"Where the bucket's name goes: path (https://host/bucket), host (https://bucket.host), or what the service is known to want (${default})."`
+	S3Credentials string `name:"s3-credentials" env:"TIDELINE_S3_CREDENTIALS" placeholder:"SOURCE" enum:"local,iam,none" default:"local" help:"Where keys come from when none are set: local (AWS_ACCESS_KEY_ID and so on, else ~/.aws/credentials), iam (the machine's role, for which its metadata service is asked), none (requests are not signed) (${default})."`
+	S3AccessKey   string `name:"s3-access-key" env:"TIDELINE_S3_ACCESS_KEY" placeholder:"KEY" help:"Access key. Better set as TIDELINE_S3_ACCESS_KEY."`
+	S3SecretKey   string `name:"s3-secret-key" env:"TIDELINE_S3_SECRET_KEY" placeholder:"KEY" help:"Secret key. Better set as TIDELINE_S3_SECRET_KEY: others see command lines."`
+	S3CA          string `name:"s3-ca" env:"TIDELINE_S3_CA" placeholder:"FILE" type:"path" help:"Certificates (PEM) that are trusted for the S3 service besides the system's."`
 }
 
 // InS3 reports whether files are in S3.

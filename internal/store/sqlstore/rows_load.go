@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"iter"
@@ -12,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/tidelinehq/tideline/internal/store"
 )
@@ -194,11 +192,11 @@ func (l *Loader) copyFrom(ctx context.Context, t *rowTable, rows iter.Seq2[store
 		columns[i] = c.Name
 	}
 	err = l.conn.Raw(func(raw any) error {
-		conn, ok := raw.(*stdlib.Conn)
+		conn, ok := raw.(*pipeConn)
 		if !ok {
-			return driver.ErrSkip
+			return fmt.Errorf("a connection to PostgreSQL is %T", raw)
 		}
-		n, err = conn.Conn().CopyFrom(ctx, pgx.Identifier{t.Name}, columns, source)
+		n, err = conn.Conn.Conn().CopyFrom(ctx, pgx.Identifier{t.Name}, columns, source)
 		return err
 	})
 	return n, err

@@ -16,11 +16,11 @@ import (
 // to another database. A new table is put here, or into uncopiedTables with the
 // reason; a test fails until it is.
 var copiedTables = []string{
-	"accounts", "amendments", "api_calls", "attachment_templates", "audit", "balances", "chat_aliases", "chat_grams",
+	"accounts", "amendments", "api_calls", "archive_parts", "attachment_templates", "audit", "balances", "chat_aliases", "chat_grams",
 	"chat_labels", "chats", "config", "deliveries", "delivery_attempts", "delivery_bodies", "downloads",
 	"early_receipts", "events", "fan_out", "files", "group_members", "history_chunks", "idempotency", "labels",
-	"lanes", "ledger", "ledger_summed", "ledger_sums", "links", "lost_blobs", "members", "message_status", "messages",
-	"outbox", "plans", "profiles", "reactions", "secrets", "seen_chats", "sessions", "settings", "teams",
+	"lanes", "ledger", "ledger_carried", "ledger_summed", "ledger_sums", "links", "lost_blobs", "members", "message_status", "messages",
+	"outbox", "plans", "profiles", "reactions", "retention", "secrets", "seen_chats", "sessions", "settings", "teams",
 	"text_templates", "tokens", "webhooks", "workspaces",
 }
 
@@ -28,6 +28,10 @@ var copiedTables = []string{
 var uncopiedTables = []string{
 	versionTable,        // what migrations made of this database
 	"whatsmeow_version", // the same of the protocol library's
+	"ledger_carrying",   // is empty outside of a transaction
+	// Servers that share this database, and what they do at this moment. The first
+	// one that joins makes the rows of holds that are lacking.
+	"nodes", "holds", "duties", "node_calls",
 }
 
 // libraryTables begins the names of the tables in which the protocol library keeps
