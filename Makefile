@@ -39,6 +39,10 @@ bench: ## Run all benchmarks and write the table of docs/performance.md; BENCH="
 soak: ## Send and receive under random faults for MINUTES (5), and account for every message
 	go run ./bench/soak --minutes $(MINUTES)
 
+.PHONY: nodes
+nodes: ## Kill, freeze, cut off and restart three servers on DATABASE for MINUTES (5), and account for every message
+	go run ./bench/nodes --minutes $(MINUTES) --database "$(DATABASE)"
+
 .PHONY: fmt
 fmt: ## Format the Go files
 	$(GOLANGCI) fmt
