@@ -124,7 +124,7 @@ func written(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Rows != 8 || s.Files != 1 || len(s.Missing) != 3 {
+	if s.Rows != 8 || s.Files != 2 || len(s.Missing) != 3 {
 		t.Fatalf("wrote %+v", s)
 	}
 	return out.Bytes()
@@ -134,7 +134,7 @@ func TestABackupGivesBackWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	archive := written(t)
 	found, err := Verify(t.Context(), bytes.NewReader(archive))
-	if err != nil || found.Rows != 8 || found.Files != 1 || found.Tables["files"] != 6 || len(found.Missing) != 3 {
+	if err != nil || found.Rows != 8 || found.Files != 2 || found.Tables["files"] != 6 || len(found.Missing) != 3 {
 		t.Fatalf("Verify: %+v, %v", found, err)
 	}
 	want, wantBlobs := example()
@@ -152,6 +152,20 @@ func TestABackupGivesBackWhatWasWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantBlobs, gotBlobs); diff != "" || folder["network/wasim.db"] != "phones" {
 		t.Errorf("files (-want +got):\n%s%v", diff, folder)
+	}
+}
+
+// Without files a backup touches none, misses none, and says so.
+func TestABackupCanLeaveFilesOut(t *testing.T) {
+	t.Parallel()
+	m, _ := example()
+	var out bytes.Buffer
+	if _, err := Write(t.Context(), &out, Source{Header: Header{Kind: "sandbox", NoFiles: true}, Rows: m}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Verify(t.Context(), &out)
+	if err != nil || !found.Header.NoFiles || found.Files != 0 || len(found.Missing) != 0 || found.Rows != 8 {
+		t.Errorf("it is read as %d rows, %d files, %d missing, without files: %t, %v", found.Rows, found.Files, len(found.Missing), found.Header.NoFiles, err)
 	}
 }
 

@@ -3,7 +3,11 @@ package storetest
 import "github.com/tidelinehq/tideline/internal/store"
 
 // nodeReaders are those of the readers that serve nodes.
-var nodeReaders = []string{"ListNodes", "HoldsOf", "HolderOf", "CountAccounts", "Fence"}
+var nodeReaders = []string{
+	"ListNodes", "HoldsOf", "HolderOf", "CountAccounts", "Fence", "AccountsByID", "LaneStart", "NewestQueued", "QueuedAfter",
+	"DueDownloadsFrom", "DueHistoryChunkFrom", "DueProfilesFrom", "NextDownloadAfter", "NextHistoryChunkAfter",
+	"Notifies", "Notify", "Listen",
+}
 
 // nodeAnnouncements are those of nodes: pages show nothing of them.
 var nodeAnnouncements = map[string]func(*listener){
@@ -46,6 +50,32 @@ var nodeAnnouncements = map[string]func(*listener){
 	"DropDuty": func(l *listener) {
 		l.announces("a duty", func() { l.must(l.store.DropDuty(l.ctx(), l.node(), "of the row")) })
 	},
+	"PutCall": func(l *listener) { l.announces("a call", func() { l.call() }) },
+	"TakeCalls": func(l *listener) {
+		l.call()
+		l.announces("a call", func() { _, err := l.store.TakeCalls(l.ctx(), 2); l.must(err) })
+	},
+	"AnswerCall": func(l *listener) {
+		id := l.call()
+		l.announces("an answer", func() { l.must(l.store.AnswerCall(l.ctx(), id, []byte("yes"))) })
+	},
+	"TakeReply": func(l *listener) {
+		id := l.call()
+		l.must(l.store.AnswerCall(l.ctx(), id, []byte("yes")))
+		l.announces("an answer", func() { _, _, err := l.store.TakeReply(l.ctx(), id); l.must(err) })
+	},
+	"DropCall": func(l *listener) {
+		id := l.call()
+		l.announces("a call", func() { l.must(l.store.DropCall(l.ctx(), id)) })
+	},
+}
+
+// call makes a call from one node to another.
+func (l *listener) call() int64 {
+	l.t.Helper()
+	id, err := l.store.PutCall(l.ctx(), store.NodeCall{Caller: 1, Target: 2, Method: "of the row", Args: []byte("{}")})
+	l.must(err)
+	return id
 }
 
 // node makes a node, behind which nothing is fenced.
