@@ -238,7 +238,7 @@ func TestTwoServersStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 		t.Fatalf("neither started:\n%s\n%s", launched[0].Stderr(), launched[1].Stderr())
 	}
 	code, err := loser.Wait(ctx)
-	if err != nil || code != 1 || !strings.Contains(loser.Stderr(), "another server works with this database: tideline server, process ") {
+	if err != nil || code != 1 || !strings.Contains(loser.Stderr(), "another server works with this database: process ") {
 		t.Errorf("the second: exit code %d, %v, %s", code, err, loser.Stderr())
 	}
 	if code, err := winner.Stop(ctx); err != nil || code != 0 {

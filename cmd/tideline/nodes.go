@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/cluster"
@@ -133,7 +134,53 @@ func (s *server) openNode(ctx context.Context) error {
 		defer cancel()
 		return s.store.Leave(ctx, node.Self())
 	})
+	if s.common.Sandbox && s.serve.Network == "" {
+		return s.aloneInSandbox(ctx, node.Self())
+	}
 	return nil
+}
+
+// aloneInSandbox refuses to share a database with a server that was first, after
+// waiting a little for one that is stopping: the phones of an emulated network inside
+// a process can't be reached from another one.
+func (s *server) aloneInSandbox(ctx context.Context, self int64) error {
+	ctx, cancel := context.WithTimeout(ctx, claimWait)
+	defer cancel()
+	again := time.NewTicker(claimWait / 20)
+	defer again.Stop()
+	for {
+		other, err := s.firstBefore(ctx, self)
+		if err != nil || other == nil {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("another server works with this database: %s. Stop that server first, name another database with --database, or let both be in one emulated network with --network", other.Name)
+		}
+	}
+}
+
+// warnOfFolders says that files in a folder must be the same folder for all servers.
+func (s *server) warnOfFolders(ctx context.Context) {
+	if s.peers.bus == nil {
+		return
+	}
+	if first, err := s.firstBefore(ctx, s.peers.Self()); err == nil && first != nil {
+		s.log.WarnContext(ctx, "several servers, and files in a folder: it must be the same one for all, or files are missing; see --files s3://", "other", first.Name)
+	}
+}
+
+// firstBefore gives a node that joined before this one and is alive; nil when there
+// is none.
+func (s *server) firstBefore(ctx context.Context, self int64) (*store.Node, error) {
+	nodes, err := s.store.ListNodes(context.WithoutCancel(ctx))
+	for i := range nodes {
+		if n := &nodes[i]; n.ID < self && n.Left > 0 {
+			return n, err
+		}
+	}
+	return nil, err
 }
 
 // processName tells people which process this is.

@@ -15,6 +15,7 @@ import (
 	"github.com/tidelinehq/tideline/internal/account"
 	"github.com/tidelinehq/tideline/internal/auth"
 	"github.com/tidelinehq/tideline/internal/backup"
+	"github.com/tidelinehq/tideline/internal/blob/local"
 	"github.com/tidelinehq/tideline/internal/blob/s3"
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/datadir"
@@ -188,6 +189,9 @@ func (s *server) openFilesPlace(ctx context.Context) error {
 	kept, err := place.open(ctx)
 	if err != nil {
 		return err
+	}
+	if _, inFolder := kept.(*local.Store); inFolder {
+		s.warnOfFolders(ctx)
 	}
 	s.files, err = openFiles(ctx, s.store, kept, notes, s.fetcher(), s.log)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestASeatIsOfOneFolder(t *testing.T) {
 		}
 		return
 	}
-	if a.Seat() == "" || a.Seat() != a.Seat() || a.Seat() == b.Seat() {
+	if again := a.Seat(); again == "" || again != a.Seat() || again == b.Seat() {
 		t.Errorf("seats %q and %q", a.Seat(), b.Seat())
 	}
 	if s := (Folder{Path: "/nowhere/at/all"}).Seat(); s != "" {
