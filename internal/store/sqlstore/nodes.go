@@ -14,7 +14,7 @@ const (
 	// joinWait is how long a node waits for a command that has the database to itself.
 	joinWait = 5 * time.Second
 	// terminateWait is how long an expelled node's connections may take to end.
-	terminateWait = 2 * time.Second
+	terminateWait = 5 * time.Second
 )
 
 // clock is the database's clock as an SQL expression, in Unix milliseconds. It goes

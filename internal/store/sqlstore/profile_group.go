@@ -11,7 +11,8 @@ import (
 )
 
 // NameContacts implements store.Profiles. Most contacts have no chat and most
-// names are known, so the balance is locked only when there is something to do.
+// names are known, so the balance is locked only when there is something to do. Any node
+// may do it: it reads what is stored, and asks WhatsApp nothing.
 func (s *Store) NameContacts(ctx context.Context, workspaceID, accountID int64, contacts []tideline.Peer) error {
 	return s.write(ctx, "name contacts", s.fenced(func(ctx context.Context, t *tx) error {
 		if _, err := t.account(ctx, workspaceID, accountID); err != nil {
@@ -38,7 +39,7 @@ func (s *Store) NameContacts(ctx context.Context, workspaceID, accountID int64, 
 			}
 			return nil
 		}
-	}, accountID))
+	}))
 }
 
 // renaming is a chat with the name that it is to have.

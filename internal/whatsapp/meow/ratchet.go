@@ -41,6 +41,7 @@ func wrapRatchets(d *store.Device) {
 	r := &ratchets{turn: make(chan struct{}, 1), lease: turnLease, over: make(chan struct{})}
 	d.Sessions = &turnedSessions{SessionStore: d.Sessions, r: r}
 	d.EventBuffer = &turnedBuffer{EventBuffer: d.EventBuffer, r: r}
+	d.Identities = &turnedIdentities{d.Identities}
 }
 
 // turn is a claim to change sessions that a context carries. Its methods are
@@ -50,6 +51,7 @@ type turn struct {
 	read map[string][]byte // sessions that were read to decrypt, by address; nil for a send
 	// lacking are the addresses that a send had no session with and has made none.
 	lacking map[string]bool
+	stop    context.CancelCauseFunc // of a send: ends it before anything is sent; nil otherwise
 }
 
 type turnKey struct{}
@@ -59,7 +61,18 @@ type turnKey struct{}
 // it ends it in any case.
 func sendTurn(ctx context.Context) (context.Context, *turn) {
 	t := &turn{lacking: make(map[string]bool)}
+	ctx, t.stop = context.WithCancelCause(ctx)
 	return context.WithValue(ctx, turnKey{}, t), t
+}
+
+// fail ends a send that encrypts: something could not be read or written. The library
+// would leave out the device that it was about and send the message to the others
+// alone (whatsmeow send.go, encryptMessageForDevices), in the end only to the owner's
+// phone, and WhatsApp would acknowledge it. It gives up only when the context ends.
+func (t *turn) fail(err error) {
+	if t.stop != nil && t.r != nil {
+		t.stop(err)
+	}
 }
 
 func turnOf(ctx context.Context) *turn {
@@ -107,6 +120,9 @@ func (r *ratchets) give() { <-r.turn }
 // any more: from then on no session changes. False when somebody still had it.
 // Closing twice is fine.
 func (r *ratchets) close(patience time.Duration) bool {
+	if r.ended() {
+		return true
+	}
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	quiet := true
@@ -254,4 +270,25 @@ func (b *turnedBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Cont
 	}
 	defer t.end()
 	return b.EventBuffer.DoDecryptionTxn(context.WithValue(ctx, turnKey{}, t), fn)
+}
+
+// turnedIdentities are the keys by which an account knows others.
+type turnedIdentities struct{ store.IdentityStore }
+
+// IsTrustedIdentity is asked for each device that a message is encrypted for.
+func (s *turnedIdentities) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
+	trusted, err := s.IdentityStore.IsTrustedIdentity(ctx, address, key)
+	if t := turnOf(ctx); t != nil && err != nil {
+		t.fail(err)
+	}
+	return trusted, err
+}
+
+// PutIdentity notes the key of a device with which a session is made.
+func (s *turnedIdentities) PutIdentity(ctx context.Context, address string, key [32]byte) error {
+	err := s.IdentityStore.PutIdentity(ctx, address, key)
+	if t := turnOf(ctx); t != nil && err != nil {
+		t.fail(err)
+	}
+	return err
 }

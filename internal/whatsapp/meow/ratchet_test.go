@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -275,4 +276,45 @@ func TestTheEndOfASessionWaitsForNobodyForEver(t *testing.T) {
 			t.Errorf("the turn went on to another one: %v", err)
 		}
 	})
+}
+
+// brokenIdentities are keys that can't be read.
+type brokenIdentities struct{ store.IdentityStore }
+
+func (brokenIdentities) IsTrustedIdentity(context.Context, string, [32]byte) (bool, error) {
+	return false, errors.New("the database is away")
+}
+
+func (brokenIdentities) PutIdentity(context.Context, string, [32]byte) error {
+	return errors.New("the database is away")
+}
+
+// The library leaves out a device whose key it can't look up, and goes on. So the
+// context of the send must end, or the message reaches nobody and counts as sent.
+func TestASendEndsWhenAKeyCanNotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(context.Context, store.IdentityStore) error{
+		"read": func(ctx context.Context, s store.IdentityStore) error {
+			_, err := s.IsTrustedIdentity(ctx, "b:0", [32]byte{})
+			return err
+		},
+		"write": func(ctx context.Context, s store.IdentityStore) error { return s.PutIdentity(ctx, "b:0", [32]byte{}) },
+	} {
+		d := (&slowSessions{values: map[string]uint64{"a": 1}}).device()
+		broken := &turnedIdentities{brokenIdentities{}}
+		ctx, turn := sendTurn(t.Context())
+		if _, err := d.Sessions.GetManySessions(ctx, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(ctx, broken); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if ctx.Err() == nil || !strings.Contains(context.Cause(ctx).Error(), "away") {
+			t.Errorf("%s: the send goes on: %v", name, context.Cause(ctx))
+		}
+		turn.end()
+		if err := ask(t.Context(), broken); err == nil {
+			t.Errorf("%s beside a send: no error", name)
+		}
+	}
 }

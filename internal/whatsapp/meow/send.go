@@ -113,6 +113,7 @@ func (s *session) send(ctx context.Context, to types.JID, id string, build func(
 		defer func() { <-s.slot }()
 		defer cancel()
 		ctx, turn := sendTurn(ctx)
+		defer turn.stop(nil)
 		defer turn.end()
 		resp, err := s.cli.SendMessage(ctx, to, msg, whatsmeow.SendRequestExtra{ID: id})
 		if err == nil && !s.reached(to, turn) {
