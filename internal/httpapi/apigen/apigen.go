@@ -1385,6 +1385,9 @@ type TooManyRequests = ErrorResponse
 // Unauthorized defines model for Unauthorized.
 type Unauthorized = ErrorResponse
 
+// Unavailable defines model for Unavailable.
+type Unavailable = ErrorResponse
+
 // ListChatsParams defines parameters for ListChats.
 type ListChatsParams struct {
 	// Label Any of these labels, separated by commas.
