@@ -30,8 +30,19 @@ func (w *world) did(number, kind string) {
 
 func (w *world) available(device string, available bool) {
 	w.t.Helper()
-	if err := w.con.Available(w.ctx(), device, available); err != nil {
-		w.t.Fatal(err)
+	ctx := w.ctx()
+	for {
+		err := w.con.Available(ctx, device, available)
+		if err == nil {
+			return
+		}
+		// The phone tells the account's name a moment after it was linked, and without one
+		// WhatsApp shows nobody.
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			w.t.Fatal(err)
+		}
 	}
 }
 
