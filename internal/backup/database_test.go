@@ -1,10 +1,13 @@
 package backup
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/tidelinehq/tideline/internal/store/sqlstore"
+	"github.com/tidelinehq/tideline/internal/store/storetest/migrated"
 	"github.com/tidelinehq/tideline/internal/testenv"
 	"github.com/tidelinehq/tideline/internal/whatsapp/meow"
 )
@@ -16,9 +19,21 @@ type database struct {
 
 func newSQLite(t testing.TB) database {
 	t.Helper()
-	dir := t.TempDir()
-	return database{url: filepath.Join(dir, "tideline.db"), dir: dir}
+	d := database{url: migrated.SQLite(t), dir: t.TempDir()}
+	if err := os.Rename(sessionsTemplate.SQLite(t), filepath.Join(d.dir, meow.SessionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
+
+// sessionsTemplate is the file of the sessions without rows.
+var sessionsTemplate = testenv.NewTemplate(func(ctx context.Context, database string) error {
+	dir := filepath.Dir(database)
+	if _, err := meow.PrepareSessions(ctx, meow.Options{DataDir: dir}); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(dir, meow.SessionsFile), database)
+})
 
 func newPostgres(t testing.TB) database {
 	t.Helper()
