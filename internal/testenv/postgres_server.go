@@ -100,7 +100,7 @@ func launchPostgres(ctx context.Context, bin, dir, password string, owner *accou
 	if err != nil {
 		return nil, err
 	}
-	return launchPostgresAt(ctx, bin, dir, port, password, owner)
+	return launchPostgresAt(ctx, bin, dir, port, password, owner, settings...)
 }
 
 // launchPostgresAt starts the server on a port, with settings (name=value) beside
