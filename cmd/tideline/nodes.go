@@ -76,9 +76,13 @@ func (p peers) OnSignal(kind string, fn func(payload []byte)) {
 	}
 }
 
-// signalJSON tells the other nodes something that can be written as JSON.
+// others reports whether there are other servers to tell.
+func (p peers) others() bool { return p.bus != nil && len(p.Nodes()) > 1 }
+
+// signalJSON tells the other nodes something that can be written as JSON. Every batch
+// of accepted messages comes by here, so nothing is written for nobody.
 func (p peers) signalJSON(kind string, v any) {
-	if p.bus == nil {
+	if !p.others() {
 		return
 	}
 	if payload, err := json.Marshal(v); err == nil { // plain data: it can be
@@ -98,7 +102,7 @@ func (s *server) openNode(ctx context.Context) error {
 	}, cluster.Config{})
 	bus := cluster.NewBus(s.store, cluster.BusConfig{
 		Self:   node.Self,
-		Others: func() bool { return len(node.Nodes()) > 1 },
+		Others: func() bool { return s.peers.others() },
 		Present: func(id int64) bool {
 			for _, n := range node.Nodes() {
 				if n.ID == id {

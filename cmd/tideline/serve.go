@@ -7,7 +7,6 @@ import (
 
 	"github.com/tidelinehq/tideline/internal/config"
 	"github.com/tidelinehq/tideline/internal/sandbox"
-	"github.com/tidelinehq/tideline/internal/store/sqlstore"
 	"github.com/tidelinehq/tideline/internal/telemetry"
 	"github.com/tidelinehq/tideline/internal/tideline"
 )
@@ -61,10 +60,6 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // Ctrl-C came before the server was ready
-	}
-	if errors.Is(err, sqlstore.ErrClaimLost) {
-		// Another server may be at work already: nothing may be finished here.
-		return err
 	}
 	if err = errors.Join(err, s.stack.down()); err == nil {
 		log.InfoContext(ctx, "server stopped", "pid", os.Getpid())
